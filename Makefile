@@ -1,0 +1,84 @@
+# Every target sets up what it needs and is quick when nothing has changed.
+#
+#   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
+#   make report [RUNS=dir]      make test      make test-all      make microbench      make lint
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+SUITE ?= core
+RUNS ?= runs/$(SUITE)
+ARGS ?=
+
+# Compiled programs and prepared data sets; kept in the checkout, so that a fresh clone starts truly cold.
+export OPTGRID_CACHE ?= $(CURDIR)/.cache
+export UV_LINK_MODE ?= copy
+
+# The first interpreter that is recent enough.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,\
+  $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+
+VENV := .venv
+PEERS := .venv-peers
+OPTGRID := $(VENV)/bin/optgrid
+PYTEST := $(VENV)/bin/python -m pytest
+
+comma := ,
+bench_args = $(if $(TASKS),--tasks '$(TASKS)') $(if $(OPTIMIZERS),--optimizers '$(OPTIMIZERS)') $(ARGS)
+
+.PHONY: help setup bench report test test-all microbench lint golden peers clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(VENV)/.installed
+
+bench: setup
+	@$(OPTGRID) run --suite '$(SUITE)' --out '$(RUNS)' $(bench_args)
+
+report: setup
+	@$(OPTGRID) report '$(RUNS)' $(ARGS)
+
+test: setup
+	@$(PYTEST) -n 2 --dist worksteal $(ARGS)
+
+test-all: setup peers
+	@$(PYTEST) -n 2 --dist worksteal -m 'slow or not slow' $(ARGS)
+
+microbench: setup peers
+	@$(OPTGRID) microbench --peers $(PEERS) $(ARGS)
+
+lint: setup
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+# Trajectories of independent packages, which the tests compare with; needed only when one is added.
+golden: peers
+	@$(PEERS)/bin/python tests/golden/make.py
+
+peers: $(PEERS)/.installed
+
+clean:
+	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build runs
+
+# The stamp is written last: an interrupted installation leaves none and is taken up again by the next call.
+# uv installs in a tenth of pip's time; where it is absent it is fetched by pip, and where that fails pip does it all.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(if $(PYTHON),:,echo "optgrid: needs Python 3.11 or newer; none found on PATH (set PYTHON=/path/to/python3)" >&2; exit 2)
+	@echo "setting up $(VENV)"
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "optgrid: $(PYTHON) could not make $(VENV); on Debian or Ubuntu install python3-venv first" >&2; exit 2; }
+	@uv=$$(command -v uv || { $(VENV)/bin/pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && echo $(VENV)/bin/uv; }); \
+	{ { [ -n "$$uv" ] && "$$uv" pip install -q --python $(VENV)/bin/python -c constraints.txt -e '.[dev]'; } || \
+	  $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; } || \
+	  { echo "optgrid: the packages could not be installed; the same command tries again from where it stopped" >&2; exit 2; }
+	@touch $@
+
+# PyTorch, Keras and TensorFlow, which the suite is measured against and never imports itself. pip, not uv: it honours
+# a machine's own choice of PyTorch build.
+$(PEERS)/.installed: tests/peers/requirements.txt
+	@$(if $(PYTHON),:,echo "optgrid: needs Python 3.11 or newer; none found on PATH (set PYTHON=/path/to/python3)" >&2; exit 2)
+	@echo "setting up $(PEERS) (a minute or two)"
+	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/pip install -q --disable-pip-version-check -r tests/peers/requirements.txt || \
+	  { echo "optgrid: the peers' packages could not be installed; the same command tries again" >&2; exit 2; }
+	@touch $@
