@@ -1,0 +1,92 @@
+"""What a task is: a static description that can be hashed and sent to another process, and the pure functions and
+arrays that it stands for, made where they are needed.
+
+Nothing here imports JAX, so that a grid can be listed and planned in milliseconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import jax
+
+PyTree = Any
+SPLITS = ("train", "valid", "test")
+Metrics = dict[str, dict[str, "jax.Array"]]
+
+
+class Data(NamedTuple):
+    """The arrays of a task, an argument of every compiled program and never a constant in it.
+
+    Attributes:
+      train: tree of arrays with one leading axis, the training rows; a batch is the same tree with fewer rows.
+      evaluation: whatever `Model.evaluate` needs.
+    """
+
+    train: PyTree
+    evaluation: PyTree
+
+    @property
+    def rows(self) -> int:
+        """How many training rows there are."""
+        import jax
+
+        return int(jax.tree.leaves(self.train)[0].shape[0])
+
+
+class Model(NamedTuple):
+    """The pure functions of a task.
+
+    Attributes:
+      init: key to initial parameters; called outside compiled code.
+      loss: (params, batch, key) to the scalar that is minimised, a mean over the batch; the key drives whatever is
+        random in a step.
+      evaluate: (params, evaluation) to {split: {metric: float32 scalar}}; splits are train, valid and test, and
+        each has a 'loss', that of training without anything random or added to it.
+    """
+
+    init: Callable[["jax.Array"], PyTree]
+    loss: Callable[[PyTree, PyTree, "jax.Array"], "jax.Array"]
+    evaluate: Callable[[PyTree, PyTree], Metrics]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Static description of a task. Subclasses say how the functions and the arrays are made.
+
+    Attributes:
+      name: lower snake case, unique in a grid.
+      batch_size: rows of a step; None is the whole training set, which makes SGD gradient descent.
+      steps: the budget, in gradient evaluations.
+      metric: name of the metric that a user of the task cares about, beside the loss.
+      floor: losses below it count as equal to it, so that a loss that runs to zero does not rule a board.
+    """
+
+    name: str
+    batch_size: int | None
+    steps: int
+    metric: str
+    floor: float = 1e-4
+
+    def build(self) -> Model:
+        """The task's pure functions."""
+        raise NotImplementedError(f"{type(self).__name__} must define build()")
+
+    def data(self) -> Data:
+        """The task's arrays, on the host."""
+        raise NotImplementedError(f"{type(self).__name__} must define data()")
+
+    @property
+    def row_cost(self) -> float:
+        """Floating-point operations of a forward pass on one row: only orders and predicts work."""
+        return 1e4
+
+    @property
+    def identity(self) -> str:
+        """Everything of the description that decides numbers, as text."""
+        return repr(self)
+
+    def step_cost(self, rows: int) -> float:
+        """Floating-point operations of one step: forward, and twice that backward."""
+        return 3 * self.row_cost * (self.batch_size or rows)

@@ -1,0 +1,95 @@
+"""An MLP on a data set: the constructor behind every task of the grid.
+
+Names of activations, losses, metrics and data sets are looked up in the modules that define them (`jax.nn`,
+`bench.losses`, `bench.data`), so the description stays plain data.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.data import open_dataset
+from bench.task import SPLITS, Data, Metrics, Model, Task
+
+TRAIN_SAMPLE = 4096  # rows at most on which the training loss is reported
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp(Task):
+    """A perceptron trained on one data set.
+
+    Attributes:
+      dataset: name in `bench.data`.
+      widths: features of the data, hidden layers, outputs.
+      activation: name of a function of `jax.nn`.
+      loss: name of a row-wise loss of `bench.losses`, which the network minimises in the mean.
+      metric: name of a metric of `bench.losses`.
+    """
+
+    dataset: str
+    widths: tuple[int, ...]
+    activation: str
+    loss: str
+
+    @property
+    def row_cost(self) -> float:
+        """Two operations per weight."""
+        return 2.0 * sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+
+    @property
+    def identity(self) -> str:
+        """The description and the hash of the data."""
+        return f"{self!r} on {open_dataset(self.dataset).digest}"
+
+    def data(self) -> Data:
+        """Training rows, and what is evaluated in one pass: a fixed sample of them, then validation and test rows."""
+        splits = open_dataset(self.dataset).load()
+        train = {"x": splits["train"].x, "y": splits["train"].y}
+        sample = sample_rows(len(train["x"]))
+        parts = [(train["x"][sample], train["y"][sample]), *((splits[s].x, splits[s].y) for s in SPLITS[1:])]
+        evaluation = {
+            "x": np.concatenate([x for x, _ in parts]),
+            "y": {split: y for split, (_, y) in zip(SPLITS, parts, strict=True)},
+        }
+        return Data(train, evaluation)
+
+    def build(self) -> Model:
+        """The perceptron's functions."""
+        import jax
+        import jax.numpy as jnp
+
+        from bench import losses, network
+
+        net = network.Perceptron(self.widths[1:], getattr(jax.nn, self.activation))
+        loss, metric = getattr(losses, self.loss), getattr(losses, self.metric)
+
+        def forward(params: Any, x: jax.Array) -> jax.Array:
+            return net.apply({"params": params}, x)  # type: ignore[return-value]
+
+        def objective(params: Any, batch: Any, key: jax.Array) -> jax.Array:
+            del key
+            return loss(forward(params, batch["x"]), batch["y"]).mean()
+
+        def evaluate(params: Any, evaluation: Any) -> Metrics:
+            # One pass over all rows: fewer and larger kernels than a pass for each split.
+            ys = [evaluation["y"][split] for split in SPLITS]
+            outputs = forward(params, evaluation["x"])
+            losses_by_row = loss(outputs, jnp.concatenate(ys))
+            ends = np.cumsum([len(y) for y in ys])
+            return {
+                split: {
+                    "loss": losses_by_row[end - len(y) : end].mean(),
+                    self.metric: metric(outputs[end - len(y) : end], y),
+                }
+                for split, y, end in zip(SPLITS, ys, ends, strict=True)
+            }
+
+        return Model(lambda key: network.initial_params(net, self.widths[0], key), objective, evaluate)
+
+
+def sample_rows(rows: int) -> np.ndarray:
+    """The rows on which a training loss is reported: all, or a fixed sample of TRAIN_SAMPLE of them, ascending."""
+    if rows <= TRAIN_SAMPLE:
+        return np.arange(rows)
+    return np.sort(np.random.RandomState(0).permutation(rows)[:TRAIN_SAMPLE])
