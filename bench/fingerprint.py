@@ -1,0 +1,71 @@
+"""What decides the numbers of a unit, as one hash: a stored unit with it is never computed again, without it never used.
+
+In it: the task's description and data, the protocol, the optimizer's name and what is fixed of it, the code that a
+unit runs through, the versions of what computes, the platform and XLA's flags. Not in it: how many replicates or
+final seeds there are, since more of either only adds. Needs no JAX, so that a finished run is recognised at once.
+"""
+
+import hashlib
+import inspect
+import json
+import os
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import optimizers
+from bench.code import closure, code_digest
+from bench.protocol import Protocol
+from bench.task import Task
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bench", "optimizers")
+LIBRARIES = ("jax", "jaxlib", "optax", "flax", "numpy", "scipy")
+
+# The data's own hash stands for the code that prepares it; files, paths and messages decide no number, nor does the
+# front door, which leads everywhere.
+NEUTRAL = frozenset(
+    f"bench/{name}" for name in ("__init__.py", "data", "code.py", "errors.py", "files.py", "paths.py", "records.py")
+)
+
+LANES = 1  # runs that share one program call; a different width rounds differently
+
+
+# Level 1 compiles these small programs a fifth faster than the default, and they run as fast.
+XLA_FLAGS = "--xla_backend_optimization_level=1"
+
+
+def xla_flags() -> str:
+    """XLA's flags in a worker: ours, then the user's, which win."""
+    return f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
+
+
+def platform() -> str:
+    """The JAX platform that workers run on: what JAX_PLATFORMS says, else the CPU."""
+    return os.environ.get("JAX_PLATFORMS") or "cpu"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that compute a unit."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
+    """SHA-256, as hex, of everything that decides the numbers of the (task, optimizer) cell's units."""
+    parts = {
+        "task": task.identity,
+        "optimizer": optimizers.parse(optimizer).name,
+        "protocol": protocol.identity,
+        "code": _code(Path(inspect.getfile(type(task))), optimizers.source_file(optimizer)),
+        "versions": versions(),
+        "platform": platform(),
+        "flags": xla_flags(),
+        "lanes": LANES,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache
+def _code(task: Path, optimizer: Path) -> str:
+    spine = ROOT / "bench" / "sweep.py"
+    return code_digest(*closure({spine, task, optimizer}, ROOT, PACKAGES, NEUTRAL))

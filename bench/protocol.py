@@ -1,0 +1,48 @@
+"""How a comparison is held. Static and without JAX: a protocol is data, read by everything and changed by nothing."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from bench.errors import UserError
+
+SELECTIONS = ("train", "valid")  # a search is selected from twice, by the final loss of each of these splits
+SCHEDULES = ("constant", "cosine", "linear", "wsd")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules that every cell of a board shares.
+
+    Attributes:
+      replicates: repetitions of the whole procedure (own draws, own seeds), the unit of statistics.
+      trials: settings tried in a search, the first of them the paper's defaults.
+      seeds: fresh seeds on which each chosen setting is run for the record.
+      evaluations: points of a curve after the starting one, evenly spaced over the budget.
+      schedule: shape of the learning rate over the budget, one of SCHEDULES.
+      steps: budget of every task in gradient evaluations; None leaves each task its own.
+    """
+
+    replicates: int = 3
+    trials: int = 10
+    seeds: int = 3
+    evaluations: int = 20
+    schedule: str = "constant"
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("replicates", "trials", "seeds", "evaluations", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be at least 1, not {value}")
+        if self.schedule not in SCHEDULES:
+            raise UserError(f"there is no schedule {self.schedule!r}; there are {', '.join(SCHEDULES)}")
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What decides the numbers of a replicate. Further replicates and seeds only add to them, so they are not in."""
+        return {key: value for key, value in asdict(self).items() if key not in ("replicates", "seeds")}
+
+    def points(self, budget: int) -> np.ndarray:
+        """Steps at which a run is evaluated, the start included: int32 (points,), from 0 to `budget`."""
+        return np.unique(np.round(np.linspace(0, budget, self.evaluations + 1)).astype(np.int32))

@@ -1,0 +1,115 @@
+"""The spine: one training run as one pure function. Nothing else in the project trains.
+
+`jit`, batching, processes and clusters are wrapped around the function that `train` returns, never put inside it.
+One compiled program per (task, optimizer) then serves every trial, seed, replicate and timing: settings, starts,
+evaluation points and whether to evaluate at all are arguments.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from bench.protocol import Protocol
+from bench.schedule import SHAPES
+from bench.task import Data, Metrics, Task
+from optimizers import Optimizer
+
+PyTree = Any
+
+
+class Start(NamedTuple):
+    """Where a run begins. Made outside from (task, replicate, seed) alone, so that optimizers are paired on it.
+
+    Attributes:
+      params: initial parameters.
+      order: int32 (steps, batch), the training rows of each step.
+      key: drives whatever is random inside a step.
+    """
+
+    params: PyTree
+    order: jax.Array
+    key: jax.Array
+
+
+class Curves(NamedTuple):
+    """What one run leaves.
+
+    Attributes:
+      metrics: {split: {metric: float32 (points,)}}; zeros where the run was not evaluated.
+      grad_evals: int32 (points,), gradient evaluations spent at each point.
+      diverged: int32, the first step whose loss was not finite; -1 if none was.
+      distance: float32, Euclidean distance from the initial to the last parameters.
+    """
+
+    metrics: Metrics
+    grad_evals: jax.Array
+    diverged: jax.Array
+    distance: jax.Array
+
+
+Run = Callable[[Data, Start, Mapping[str, jax.Array], jax.Array, jax.Array], Curves]
+
+
+def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
+    """The training run of one cell.
+
+    Returns:
+      run(data, start, hparams, points, evaluate): `hparams` float32 scalars by name, those not given keep the
+      optimizer's defaults; `points` int32 (points,), the steps after which to evaluate, ascending, the last of them
+      the length of the run; `evaluate` a bool scalar, False to train only (for timing). All but `task`, `optimizer`
+      and `protocol` is traced. A run that diverges goes on with its NaN and says at which step it began.
+    """
+    model = task.build()
+    shape = SHAPES[protocol.schedule]
+    default_rate = optimizer.defaults.get("learning_rate")
+
+    def transform(hparams: Mapping[str, jax.Array], step: jax.Array) -> Any:
+        rate = hparams.get("learning_rate", default_rate)
+        scheduled = {} if rate is None else {"learning_rate": rate * shape(step / task.steps)}
+        return optimizer.make(**{**hparams, **scheduled})
+
+    def run(
+        data: Data, start: Start, hparams: Mapping[str, jax.Array], points: jax.Array, evaluate: jax.Array
+    ) -> Curves:
+        def step(index: jax.Array, carry: PyTree) -> PyTree:
+            params, state, diverged = carry
+            rows = start.order[index]
+            batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data.train)
+            loss_key, update_key = jax.random.split(jax.random.fold_in(start.key, index))
+            objective = lambda p: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
+            value, grads = jax.value_and_grad(objective)(params)
+            updates, state = transform(hparams, index).update(
+                grads, state, params, value=value, grad=grads, value_fn=objective, key=update_key
+            )
+            return (
+                optax.apply_updates(params, updates),
+                state,
+                jnp.where((diverged < 0) & ~jnp.isfinite(value), index, diverged),
+            )
+
+        def measure(carry: PyTree) -> Metrics:
+            params, state, _ = carry
+            return model.evaluate(optimizer.eval_params(state, params), data.evaluation)
+
+        initial = (start.params, transform(hparams, jnp.int32(0)).init(start.params), jnp.int32(-1))
+        nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(measure, initial))
+
+        def period(carry: PyTree, bounds: tuple[jax.Array, jax.Array]) -> tuple[PyTree, PyTree]:
+            carry = lax.fori_loop(bounds[0], bounds[1], step, carry)
+            spent = bounds[1] if optimizer.grad_evals is None else optimizer.grad_evals(carry[1])
+            return carry, (lax.cond(evaluate, measure, lambda _: nothing, carry), spent)
+
+        begin = jnp.concatenate([jnp.zeros_like(points[:1]), points[:-1]])
+        (params, _, diverged), (metrics, spent) = lax.scan(period, initial, (begin, points))
+        return Curves(metrics, spent, diverged, _distance(params, start.params))
+
+    return run
+
+
+def _distance(a: PyTree, b: PyTree) -> jax.Array:
+    squares = jax.tree.map(lambda x, y: jnp.sum((x - y).astype(jnp.float32) ** 2), a, b)
+    return jnp.sqrt(jax.tree.reduce(jnp.add, squares, jnp.float32(0)))

@@ -1,0 +1,190 @@
+"""What an optimizer is here, and how a spec becomes one.
+
+Hyperparameters are plain scalars, never schedules: a training loop that wants one scheduled makes the transform
+anew at each step from that step's values (making is free, it only closes over scalars), and a user of plain optax
+wraps `make` in `optax.inject_hyperparams`.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from optimizers._names import OptimizerError, Spec, parse, source_file
+from optimizers._space import Space, log_uniform
+
+Scalar = float | jax.Array
+PyTree = Any
+Params = Any
+
+# The search space of an optimizer that brings none: optax's own, or a bare function in a user's file.
+DEFAULT_SPACE: Space = {"learning_rate": log_uniform(1e-4, 1.0)}
+
+
+def _trained(state: PyTree, params: Params) -> Params:
+    del state
+    return params
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An update rule with its hyperparameters, its search space and its paper.
+
+    Attributes:
+      make: hyperparameters by name, all optional, to an optax `GradientTransformationExtraArgs`. Floats may be
+        tracers; integers, booleans and callables are static.
+      space: the hyperparameters that a search varies, at most two in the default grid, and their laws.
+      paper: where the rule stands: authors, year, identifier, algorithm or equation.
+      eval_params: (state, params) to the parameters that should be evaluated; those trained, unless the rule says
+        otherwise (averages, schedule-free).
+      grad_evals: state to the gradient evaluations spent so far, an int32 scalar; None means one a step.
+      name: what it is called in records and reports; `get` fills it in.
+      fixed: hyperparameters that the user fixed; a search leaves them alone.
+    """
+
+    make: Callable[..., optax.GradientTransformationExtraArgs]
+    space: Space
+    paper: str
+    eval_params: Callable[[PyTree, Params], Params] = _trained
+    grad_evals: Callable[[PyTree], jax.Array] | None = None
+    name: str = ""
+    fixed: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.space) - set(self.defaults)
+        if unknown:
+            raise OptimizerError(f"the space names {sorted(unknown)}, which are not hyperparameters of `make`")
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every hyperparameter with its value in the paper, those that were fixed included."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+    @property
+    def start(self) -> dict[str, float]:
+        """The default values of the hyperparameters that are searched: the first trial of every search."""
+        return {name: float(self.defaults[name]) for name in self.space}
+
+
+def in_float32(
+    init: Callable[[Params], PyTree], update: Callable[..., tuple[PyTree, PyTree]]
+) -> optax.GradientTransformation:
+    """The transformation of a rule that is written without a thought for dtypes.
+
+    The rule sees parameters and gradients as float32, or wider where they are: sums of squares of bfloat16 numbers
+    stop growing within a few hundred steps if kept in bfloat16. Its updates go back in the gradients' dtypes, and its
+    state keeps the dtypes that `init` gave it, whatever those of the (traced) hyperparameters.
+    """
+
+    def initial(params: Params) -> PyTree:
+        return init(_widened(params))
+
+    def step(grads: PyTree, state: PyTree, params: Params | None = None) -> tuple[PyTree, PyTree]:
+        updates, new = update(_widened(grads), state, _widened(params))
+        return _cast(updates, grads), _cast(new, state)
+
+    return optax.GradientTransformation(initial, step)
+
+
+def _widened(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32)), tree)
+
+
+def _cast(tree: PyTree, like: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, y: x.astype(y.dtype), tree, like)
+
+
+def zeros_like(params: Params) -> PyTree:
+    """A zero accumulator beside each parameter."""
+    return jax.tree.map(jnp.zeros_like, params)
+
+
+def average(old: PyTree, new: PyTree, weight: Scalar) -> PyTree:
+    """The running mean `old` moved to `new` by `weight`, which is one minus its averaging constant."""
+    return jax.tree.map(lambda s, x: s + weight * (x - s), old, new)
+
+
+def correction(count: jax.Array, weight: Scalar) -> jax.Array:
+    """1 - (1 - weight)^count: the weight that a running mean from zero has given to its `count` values, a scalar.
+
+    In float32 this is good to 1e-7, where 1 - beta^count loses four digits at beta = 0.9999.
+    """
+    return -jnp.expm1(count * jnp.log1p(-weight))
+
+
+def get(spec: str) -> Optimizer:
+    """The optimizer that a spec names; see `optimizers._names` for what a spec may be.
+
+    Raises:
+      OptimizerError: there is none, its file does not import, or a fixed hyperparameter is unknown to it.
+    """
+    parsed = parse(spec)
+    optimizer = _load(spec, parsed)
+    unknown = set(parsed.fixed) - set(optimizer.defaults)
+    if unknown:
+        known = ", ".join(optimizer.defaults)
+        raise OptimizerError(f"optimizer {spec!r}: no hyperparameter {', '.join(sorted(unknown))}; it has {known}")
+    return replace(
+        optimizer,
+        name=parsed.name,
+        make=_with_extra_args(partial(optimizer.make, **parsed.fixed)),
+        space={name: law for name, law in optimizer.space.items() if name not in parsed.fixed},
+        fixed=parsed.fixed,
+    )
+
+
+def _load(spec: str, parsed: Spec) -> Optimizer:
+    module = _import(spec, parsed)
+    attr = parsed.attr or ("optimizer" if hasattr(module, "optimizer") else Path(parsed.target).stem)
+    found = getattr(module, attr, None)
+    if isinstance(found, Optimizer):
+        return found
+    if not callable(found):
+        raise OptimizerError(f"optimizer {spec!r}: {module.__name__} has neither an Optimizer nor a function {attr!r}")
+    return Optimizer(make=_with_default_rate(spec, found), space=DEFAULT_SPACE, paper=f"{module.__name__}.{attr}")
+
+
+def _import(spec: str, parsed: Spec) -> Any:
+    path = source_file(spec)
+    try:
+        if not parsed.is_path:
+            return importlib.import_module(parsed.target if parsed.attr else f"optimizers.{parsed.target}")
+        name = f"_optimizer_{path.stem}"
+        found = importlib.util.spec_from_file_location(name, path)
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        sys.modules[name] = module  # dataclasses and pickles of the file's own classes look here
+        found.loader.exec_module(module)
+        return module
+    except Exception as error:
+        raise OptimizerError(f"optimizer {spec!r}: {path} does not import: {type(error).__name__}: {error}") from error
+
+
+def _with_default_rate(spec: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        parameters = {}
+    if "learning_rate" not in parameters:
+        raise OptimizerError(f"optimizer {spec!r}: the function takes no argument named learning_rate")
+    rate = parameters["learning_rate"].default
+    return function if isinstance(rate, float) else partial(function, learning_rate=1e-3)
+
+
+def _with_extra_args(make: Callable[..., Any]) -> Callable[..., optax.GradientTransformationExtraArgs]:
+    def extended(**hparams: Any) -> optax.GradientTransformationExtraArgs:
+        return optax.with_extra_args_support(make(**hparams))
+
+    extended.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]  # what `defaults` reads
+    return extended

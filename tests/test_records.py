@@ -1,0 +1,153 @@
+"""Files of a run: whole or refused, and recognised by what decided their numbers."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+import optimizers
+from bench import files, fingerprint, records, tasks
+from bench.code import code_digest
+from bench.errors import UserError
+from bench.protocol import Protocol
+from bench.records import DamagedRecord, Record
+
+META = {"task": "t", "optimizer": "o", "replicate": 0, "fingerprint": "f", "metric": "accuracy", "floor": 1e-4}
+
+
+def record(**arrays_by_name: np.ndarray) -> Record:
+    return Record(META, arrays_by_name or {"step": np.arange(3), "final/train/loss": np.ones((1, 2, 3), np.float32)})
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.from_regex(r"[a-z]+(/[a-z]+)?", fullmatch=True), arrays(np.float32, array_shapes()), min_size=1)
+)
+def test_a_record_comes_back_as_it_went(contents: dict[str, np.ndarray]) -> None:
+    back = records.decode(records.encode(Record(META, contents)))
+    assert back.meta == META
+    assert back.arrays.keys() == contents.keys()
+    for name, values in contents.items():
+        np.testing.assert_array_equal(back.arrays[name], values)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_damage_is_noticed(data: st.DataObject) -> None:
+    """A byte changed or the end cut off: either refused as damaged, or in a part of the container that holds nothing."""
+    content = bytearray(records.encode(record()))
+    original = records.decode(bytes(content))
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[at:]
+    else:
+        content[at] ^= data.draw(st.integers(1, 255))
+    try:
+        read = records.decode(bytes(content))
+    except DamagedRecord:
+        return
+    assert read.meta == original.meta
+    for name, values in original.arrays.items():
+        np.testing.assert_array_equal(read.arrays[name], values)
+
+
+def test_pickles_and_strangers_are_refused() -> None:
+    hostile = io.BytesIO()
+    np.savez(hostile, allow_pickle=True, __header__=np.array({"meta": {}}, dtype=object))
+    empty_archive = io.BytesIO()
+    np.savez(empty_archive, step=np.arange(3))
+    for content in (hostile.getvalue(), empty_archive.getvalue(), b"", b"PK\x03\x04", b"not a record", b"\x80\x04N."):
+        with pytest.raises(DamagedRecord):
+            records.decode(content)
+
+
+def test_another_schema_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "SCHEMA", 99)
+    content = records.encode(record())
+    monkeypatch.undo()
+    with pytest.raises(DamagedRecord, match="schema 99"):
+        records.decode(content)
+
+
+def test_a_folder_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no run in"):
+        records.read_all(tmp_path)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    files.write_atomically(path, b"first")
+    monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(UserError, match="the disk is full"):
+        files.write_atomically(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class TestFingerprint:
+    task = tasks.get("diabetes")
+    protocol = Protocol()
+
+    def of(self, task=None, optimizer: str = "adam", protocol: Protocol | None = None) -> str:  # type: ignore[no-untyped-def]
+        return fingerprint.fingerprint(task or self.task, optimizer, protocol or self.protocol)
+
+    def test_more_replicates_or_seeds_only_add(self) -> None:
+        assert self.of(protocol=replace(self.protocol, replicates=8, seeds=9)) == self.of()
+
+    @pytest.mark.parametrize("change", [{"trials": 11}, {"evaluations": 5}, {"schedule": "cosine"}, {"steps": 7}])
+    def test_the_protocol_decides(self, change: dict[str, object]) -> None:
+        assert self.of(protocol=replace(self.protocol, **change)) != self.of()  # type: ignore[arg-type]
+
+    def test_task_and_optimizer_decide(self) -> None:
+        different = [
+            self.of(task=tasks.get("digits")),
+            self.of(task=replace(self.task, steps=7)),
+            self.of(optimizer="sgd"),
+            self.of(optimizer="adam(b2=0.5)"),
+        ]
+        assert len({*different, self.of()}) == 5
+
+    def test_flags_and_platform_decide(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = self.of()
+        monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+        flagged = self.of()
+        monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+        assert len({before, flagged, self.of()}) == 3
+
+    def test_code_decides_but_words_about_it_do_not(self, tmp_path: Path) -> None:
+        source = optimizers.source_file("sgd").read_text()
+        digests = {}
+        for name, text in {
+            "as it is": source,
+            "commented": source + "\n# a remark\n",
+            "reworded": source.replace('"""', '"""Indeed: ', 1),
+            "changed": source + "\nEXTRA = 1\n",
+        }.items():
+            (tmp_path / "rule.py").write_text(text)
+            digests[name] = code_digest(tmp_path / "rule.py")
+        assert digests["as it is"] == digests["commented"] == digests["reworded"] != digests["changed"]
+
+    def test_the_code_of_a_unit_is_all_that_it_imports(self) -> None:
+        from bench.code import closure
+
+        root = fingerprint.ROOT
+        found = closure(
+            {root / "bench/sweep.py", root / "bench/tasks/mlp.py"}, root, fingerprint.PACKAGES, fingerprint.NEUTRAL
+        )
+        names = {str(path.relative_to(root)) for path in found}
+        assert {"bench/train.py", "bench/losses.py", "bench/network.py", "bench/schedule.py"} <= names
+        assert {"optimizers/_base.py", "optimizers/_space.py"} <= names
+        assert not {"bench/records.py", "bench/data/sources.py", "bench/runner.py", "bench/tasks/core.py"} & names
+
+
+def test_metadata_is_json(tmp_path: Path) -> None:
+    records.save(tmp_path, records.encode(record()), "t--o--r00")
+    with np.load(records.unit_file(tmp_path, "t--o--r00")) as file:
+        header = json.loads(str(file["__header__"]))
+    assert header["meta"]["task"] == "t"

@@ -1,0 +1,104 @@
+"""One replicate: equal budgets, honest selection, fresh seeds, seeds that can be added."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import optimizers
+from bench import records
+from bench.program import Program, compile_program
+from bench.protocol import Protocol
+from bench.sweep import draw, select, sweep
+from tests.toy import Quadratic
+
+PROTOCOL = Protocol(replicates=2, trials=6, seeds=2, evaluations=4)
+TASK = Quadratic(noise=0.3)
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return compile_program(TASK, optimizers.get("momentum"), PROTOCOL)
+
+
+def test_the_first_trial_is_the_papers_defaults_and_the_rest_fill_the_space() -> None:
+    adam = optimizers.get("adam")
+    settings = draw(adam, 17, "key")
+    assert {name: values[0] for name, values in settings.items()} == adam.start
+    for name, values in settings.items():
+        low, high = sorted(float(q) for q in adam.space[name].quantile(np.array([0.0, 1.0])))
+        assert ((values >= low) & (values <= high)).all()
+    # Sobol points put one trial in each sixteenth of the range of the learning rate.
+    rate = np.log(settings["learning_rate"][1:])
+    low, high = np.log(adam.space["learning_rate"].quantile(np.array([0.0, 1.0])))
+    assert sorted(np.floor(16 * (rate - low) / (high - low)).astype(int)) == list(range(16))
+
+
+def test_draws_follow_their_key_alone() -> None:
+    adam = optimizers.get("adam")
+    first, again, other = (draw(adam, 8, key)["learning_rate"] for key in ("a", "a", "b"))
+    np.testing.assert_array_equal(first, again)
+    assert not np.intersect1d(first[1:], other[1:]).size
+
+
+def test_an_optimizer_without_a_space_repeats_its_defaults() -> None:
+    fixed = optimizers.get("sgd(learning_rate=0.3)")
+    assert draw(fixed, 4, "key") == {}
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=12))
+def test_the_lowest_finite_loss_is_chosen(losses: list[float]) -> None:
+    chosen = select(np.asarray(losses))
+    finite = [loss for loss in losses if np.isfinite(loss)]
+    assert losses[chosen] == min(finite) if finite else chosen == 0
+
+
+def test_a_record_holds_every_trial_and_seed(program: Program) -> None:
+    record = sweep(program, 0, "print")
+    assert record.name == "quadratic--momentum--r00"
+    assert record.arrays["search/train/loss"].shape == (6, 5)
+    chosen = len(record.arrays["chosen"])
+    assert record.arrays["final/test/size"].shape == (chosen, 2, 5)
+    assert record.seeds == 2
+    losses = record.arrays["search/train/loss"][:, -1]
+    assert record.arrays["selected/train"] == np.nanargmin(losses)  # the setting that diverged did not win
+
+
+def test_final_seeds_are_not_those_of_the_search(program: Program) -> None:
+    record = sweep(program, 0, "print")
+    trial = int(record.arrays["selected/train"])
+    search = record.arrays["search/train/loss"][trial, -1]
+    finals = record.final("train", "train/loss")[:, -1]
+    assert len({float(search), *map(float, finals)}) == 3
+
+
+def test_seeds_added_later_equal_those_run_at_once(program: Program) -> None:
+    few, many = (replace(program, protocol=replace(PROTOCOL, seeds=seeds)) for seeds in (1, 3))
+    grown = sweep(many, 1, "print", previous=sweep(few, 1, "print"))
+    at_once = sweep(many, 1, "print")
+    assert grown.arrays.keys() == at_once.arrays.keys()
+    for name, values in at_once.arrays.items():
+        np.testing.assert_array_equal(grown.arrays[name], values, err_msg=name)
+
+
+def test_a_replicate_is_reproduced_bit_by_bit(program: Program) -> None:
+    first, second = (records.encode(sweep(program, 0, "print")) for _ in range(2))
+    assert first == second
+
+
+def test_an_optimizer_under_another_name_has_its_own_draws_on_the_same_starts(program: Program) -> None:
+    alias = compile_program(TASK, replace(optimizers.get("momentum"), name="alias"), PROTOCOL)
+    one, other = sweep(program, 0, "print"), sweep(alias, 0, "print")
+    # The defaults are trial 0 of both, on the same start.
+    np.testing.assert_array_equal(one.arrays["search/train/loss"][0], other.arrays["search/train/loss"][0])
+    assert not np.intersect1d(one.arrays["hparams/learning_rate"][1:], other.arrays["hparams/learning_rate"][1:]).size
+
+
+def test_everything_diverging_is_a_record_too() -> None:
+    hopeless = compile_program(TASK, optimizers.get("sgd(learning_rate=1e6)"), PROTOCOL)
+    record = sweep(hopeless, 0, "print")
+    assert (record.arrays["search/diverged"] >= 0).all()
+    assert (record.arrays["final/diverged"] >= 0).all()
+    assert record.arrays["selected/train"] == record.arrays["selected/valid"] == 0
