@@ -1,0 +1,44 @@
+"""The command line: `optgrid VERB`, also `python -m bench VERB`.
+
+Exit status: 0 done; 1 some units failed, and the report says which; 2 a user's mistake, one line on stderr.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+VERBS = {
+    "run": "run a grid, or what is missing of it, and report",
+    "report": "make a run's report anew, from its files alone",
+    "export": "write a run as tidy tables",
+    "list": "list tasks, optimizers or suites",
+    "microbench": "measure training speed against Keras, PyTorch and a plain JAX loop",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb and returns the exit status."""
+    from bench.errors import UserError
+    from optimizers import OptimizerError
+
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="optgrid", description="Optimizer benchmarks that hold up.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, words in VERBS.items():
+        subparser = verbs.add_parser(verb, help=words, description=words)
+        if verb in arguments[:1]:
+            importlib.import_module(f"bench.commands.{verb}").add(subparser)
+    args = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(f"bench.commands.{args.verb}").main(args))
+    except (UserError, OptimizerError) as error:
+        print(f"optgrid: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, as in `optgrid list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""`optgrid list`: what there is."""
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+Rows = list[dict[str, Any]]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `optgrid list`."""
+    parser.add_argument("what", choices=sorted(_TABLES))
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Prints the table."""
+    rows = _TABLES[args.what]()
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    Console().print(table)
+    return 0
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _optimizers() -> Rows:
+    import optimizers
+
+    found = [optimizers.get(name) for name in optimizers.names()]
+    return [
+        {
+            "name": optimizer.name,
+            "paper": optimizer.paper,
+            "searched": {name: str(law) for name, law in optimizer.space.items()},
+            "defaults": {name: value for name, value in optimizer.defaults.items()},
+        }
+        for optimizer in found
+    ]
+
+
+def _tasks() -> Rows:
+    from bench import data, tasks
+
+    rows = []
+    for name in tasks.names():
+        task = tasks.get(name)
+        dataset = data.open_dataset(task.dataset)
+        rows.append(
+            {
+                "name": name,
+                "network": f"{'-'.join(map(str, task.widths))} {task.activation}",
+                "loss": task.loss,
+                "metric": task.metric,
+                "batch": task.batch_size or "all rows",
+                "steps": task.steps,
+                "source": dataset.source,
+                "licence": dataset.licence,
+            }
+        )
+    return rows
+
+
+def _suites() -> Rows:
+    import optimizers
+    from bench import suites
+
+    return [
+        {
+            "name": suite.name,
+            "version": suite.version,
+            "tasks": list(suite.tasks),
+            "optimizers": list(suite.optimizers or optimizers.names()),
+            "replicates": suite.protocol.replicates,
+            "trials": suite.protocol.trials,
+            "seeds": suite.protocol.seeds,
+        }
+        for suite in suites.SUITES.values()
+    ]
+
+
+_TABLES: dict[str, Callable[[], Rows]] = {"optimizers": _optimizers, "suites": _suites, "tasks": _tasks}

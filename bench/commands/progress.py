@@ -1,0 +1,168 @@
+"""How a run looks while it goes: a grid that fills in on a terminal, plain lines elsewhere."""
+
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bench.experiment import Watcher
+from bench.grid import Grid
+from bench.records import Record
+from bench.runner import Plan, Progress
+
+TIMING_S = 4.0  # what a task's step times are expected to take, loading its programs included
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 42 s, 3 min 05 s or 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def watcher(console: Console) -> Watcher:
+    """The view that suits the console."""
+    return Terminal(console) if console.is_terminal else Lines(console)
+
+
+def _opening(grid: Grid, plan: Plan) -> str:
+    cells = f"{len(grid.optimizers)} optimizers x {len(grid.tasks)} tasks x {grid.protocol.replicates} replicates"
+    kept = len(plan.wanted) - len(plan.missing)
+    words = f"{grid.suite.name}: {cells} = {len(plan.wanted)} units"
+    if kept:
+        words += f", {kept} kept from before"
+    if plan.stale:
+        words += f", {len(plan.stale)} made by other code, settings or versions and now recomputed"
+    if plan.damaged:
+        words += f", {len(plan.damaged)} damaged and now recomputed ({', '.join(sorted(plan.damaged)[:3])})"
+    return words
+
+
+class _Clock:
+    """Time left of a run: of its sweep as the runner sees it, and of the timing that follows."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._timings = len(grid.tasks)
+        self.begin = time.monotonic()
+
+    def left(self, progress: Progress) -> str:
+        """The time left in words, or what it waits for."""
+        if progress.remaining_s is None:
+            return "compiling the first programs"
+        return f"about {duration(progress.remaining_s + self._timings * TIMING_S)} left"
+
+
+class Lines(Watcher):
+    """One line for each unit that ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def _print(self, words: str) -> None:
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def planned(self, grid: Grid, plan: Plan) -> None:
+        """Says what is to be done."""
+        self._clock = _Clock(grid)
+        self._print(_opening(grid, plan))
+
+    def swept(self, progress: Progress) -> None:
+        """Says what has just ended."""
+        if progress.latest is not None:
+            rate = progress.runs / max(progress.seconds, 1e-9)
+            self._print(
+                f"[{progress.finished}/{progress.total}] {describe(progress.latest)}; "
+                f"{rate:.1f} runs/s, {self._clock.left(progress)}"
+            )
+
+    def timing(self, task: str) -> None:
+        """Says which task is timed."""
+        self._print(f"step times: {task}")
+
+
+def describe(record: Record) -> str:
+    """A unit's result in a line."""
+    task, optimizer = record.cell
+    metric = record.meta["metric"]
+    train = record.final("train", "train/loss")[:, -1].mean()
+    test = record.final("valid", f"test/{metric}")[:, -1].mean()
+    return f"{task} {optimizer} r{record.meta['replicate']:02d}: training loss {train:.3g}, test {metric} {test:.3f}"
+
+
+class Terminal(Watcher):
+    """Tasks down, optimizers across; each cell shows its replicates and the best training loss so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._best: dict[tuple[str, str], float] = {}
+        self._timed: list[str] = []
+        self._last: Progress | None = None
+
+    def planned(self, grid: Grid, plan: Plan) -> None:
+        """Says what is to be done and opens the view."""
+        self._grid = grid
+        self._clock = _Clock(grid)
+        self._console.print(_opening(grid, plan), markup=False, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._live.start()
+
+    def swept(self, progress: Progress) -> None:
+        """Redraws the grid."""
+        if progress.latest is not None:
+            loss = float(progress.latest.final("train", "train/loss")[:, -1].mean())
+            cell = progress.latest.cell
+            self._best[cell] = min(loss, self._best.get(cell, float("inf")))
+        self._last = progress
+        if self._live is not None:
+            self._live.update(self._view(progress))
+
+    def timing(self, task: str) -> None:
+        """Says which task is timed."""
+        self._timed.append(task)
+        if self._live is not None and self._last is not None:
+            line = Text(f"measuring step times: {task} ({len(self._timed)} of {len(self._grid.tasks)})")
+            self._live.update(Group(self._table(self._last), line))
+
+    def close(self) -> None:
+        """Closes the view; the grid as it stood stays on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+            if self._last is not None:
+                self._console.print(self._table(self._last))
+
+    def _view(self, progress: Progress) -> RenderableType:
+        rate = progress.runs / max(progress.seconds, 1e-9)
+        words = (
+            f"{progress.finished} of {progress.total} units, {rate:.1f} runs/s, "
+            f"{duration(progress.seconds)} so far, {self._clock.left(progress)}"
+        )
+        return Group(self._table(progress), Text(words))
+
+    def _table(self, progress: Progress) -> Table:
+        table = Table(title="training loss, best replicate so far", title_justify="left", box=None, pad_edge=False)
+        table.add_column("")
+        for optimizer in self._grid.optimizers:
+            table.add_column(Text(optimizer), justify="right")
+        running = {unit.cell for unit in progress.running}
+        for task in self._grid.tasks:
+            cells = [(task.name, optimizer) for optimizer in self._grid.optimizers]
+            table.add_row(Text(task.name), *(self._cell(cell, progress, cell in running) for cell in cells))
+        return table
+
+    def _cell(self, cell: tuple[str, str], progress: Progress, running: bool) -> Text:
+        done, replicates = progress.done.get(cell, 0), self._grid.protocol.replicates
+        if any(name.startswith("--".join(cell) + "--r") for name in progress.failed):
+            return Text("failed", style="red")
+        dots = "●" * done + ("◐" if running else "") + "○" * (replicates - done - running)
+        loss = f"{self._best[cell]:.2g} " if cell in self._best else ""
+        if replicates > 8:
+            dots = f"{done}/{replicates}"
+        style = "green" if done == replicates else "yellow" if running else "dim"
+        return Text(f"{loss}{dots}", style=style)

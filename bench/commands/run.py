@@ -1,0 +1,65 @@
+"""`optgrid run`: a grid, or what is missing of it, and its report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench.protocol import SCHEDULES
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `optgrid run`."""
+    parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
+    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the suite's")
+    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help="optimizers instead of the suite's")
+    parser.add_argument("--trials", type=int, help="settings tried in each search")
+    parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
+    parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
+    parser.add_argument("--steps", type=int, help="budget of every task, in gradient evaluations")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
+
+
+def _names(text: str) -> list[str] | None:
+    """Splits at commas outside brackets: adam(b1=0.8,b2=0.5),sgd is two names. Empty or 'all' is the suite's choice."""
+    parts, depth, current = [], 0, ""
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+    named = [part.strip() for part in (*parts, current) if part.strip()]
+    return None if named in ([], ["all"]) else named
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs, reports, and says where everything is; 1 if some units failed."""
+    from rich.console import Console
+
+    from bench import experiment
+    from bench.commands import progress, report
+
+    console = Console()
+    try:
+        results = experiment.run(
+            args.suite,
+            tasks=args.tasks,
+            optimizers=args.optimizers,
+            out=args.out,
+            workers=args.workers,
+            timeout=args.timeout,
+            watcher=progress.watcher(console),
+            trials=args.trials,
+            seeds=args.seeds,
+            replicates=args.replicates,
+            steps=args.steps,
+            schedule=args.schedule,
+        )
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    return report.show(results, console, rebuild=False)

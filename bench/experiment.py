@@ -1,0 +1,235 @@
+"""A whole run, or what is missing of it: the sweep, then the times, and the manifest that says what was done."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench import machine, records, results, runner
+from bench.code import code_digest
+from bench.errors import UserError
+from bench.files import explain, write_atomically
+from bench.fingerprint import ROOT
+from bench.grid import Cell, Grid, resolve
+from bench.pool import pool
+from bench.results import Results
+from bench.runner import Plan, Progress
+from bench.worker import Failure, TimingJob
+
+TIMEOUT_S = 600.0  # for one unit
+
+
+class Watcher:
+    """Is told how a run goes; this one keeps it to itself."""
+
+    def planned(self, grid: Grid, plan: Plan) -> None:
+        """The work is known and about to begin."""
+
+    def swept(self, progress: Progress) -> None:
+        """Called several times a second during the sweep."""
+
+    def timing(self, task: str) -> None:
+        """A task's step times are about to be measured."""
+
+    def close(self) -> None:
+        """The work has ended, well or not."""
+
+
+def run(
+    suite: str = "core",
+    tasks: Sequence[str] | None = None,
+    optimizers: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    timeout: float = TIMEOUT_S,
+    watcher: Watcher | None = None,
+    **protocol: Any,
+) -> Results:
+    """Runs a grid, or what is missing of it.
+
+    Args:
+      suite, tasks, optimizers: what to run; see `bench.grid.resolve`.
+      out: folder of the run; runs/SUITE if not given.
+      workers: processes; one for each core that may be used if not given.
+      timeout: seconds that one unit may take.
+      watcher: is told how it goes.
+      protocol: fields of `bench.protocol.Protocol` to change.
+
+    Returns:
+      The run's results; units that failed are in `manifest["failed"]`.
+
+    Raises:
+      UserError, OptimizerError: a name is wrong, the folder holds another protocol, is in use or cannot be written.
+    """
+    grid = resolve(suite, tasks, optimizers, **protocol)
+    folder = Path(out) if out is not None else Path("runs") / grid.suite.name
+    cores = _cores(workers)
+    with _claimed(folder):
+        before = results.read_manifest(folder) or {}
+        _check_protocol(folder, before, grid)
+        prints = grid.fingerprints()
+        asked = _asked(grid, prints)
+        plan = runner.plan(folder, grid, prints)
+        current = {key: before.get(key) for key in asked} == asked
+        if not (current and not plan.missing and not _untimed(folder, grid, prints)):
+            _work(folder, grid, prints, plan, {**before, **asked}, cores, timeout, watcher or Watcher())
+    return results.load(folder)
+
+
+def _work(
+    folder: Path,
+    grid: Grid,
+    prints: Mapping[Cell, str],
+    plan: Plan,
+    manifest: dict[str, Any],
+    cores: list[int | None],
+    timeout: float,
+    watcher: Watcher,
+) -> None:
+    manifest = {"failed": {}, "wall": {}, **manifest, "environment": machine.environment()}
+    watcher.planned(grid, plan)
+    try:
+        results.write_manifest(folder, manifest)
+        begin = time.monotonic()
+        progress = runner.sweep(folder, plan, grid.protocol, cores, timeout, watcher.swept)
+        swept = time.monotonic()
+        manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
+        _write_details(folder, progress.failed)
+        results.write_manifest(folder, manifest)
+        _time(folder, grid, prints, cores, timeout, watcher)
+        if plan.missing:
+            manifest["wall"] = {
+                "units": len(plan.missing),
+                "workers": len(cores),
+                "sweep_s": round(swept - begin, 1),
+                "timing_s": round(time.monotonic() - swept, 1),
+            }
+        results.write_manifest(folder, manifest)
+    finally:
+        watcher.close()
+
+
+def _cores(workers: int | None) -> list[int | None]:
+    """A core for each worker; None, an unpinned worker, where there are more workers than cores."""
+    available = machine.cores()
+    if workers is None:
+        return list(available)
+    if workers < 1:
+        raise UserError(f"--workers must be at least 1, not {workers}")
+    return list(available[:workers]) if workers <= len(available) else [None] * workers
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process, so that two commands do not do the same work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"another command is at work on {folder}; wait for it or choose another folder with --out"
+        ) from None
+    except OSError as error:
+        raise UserError(explain(error, folder / "run.json")) from error
+
+
+def _check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
+    """Refuses a folder that holds results of another protocol: they do not belong on one board."""
+    held = {"suite": before.get("suite"), **before.get("protocol", {})}
+    asked = {"suite": grid.suite.name, **grid.protocol.identity}
+    if before and held != asked:
+        differences = ", ".join(
+            f"{key} {held.get(key)} there, {value} asked" for key, value in asked.items() if held.get(key) != value
+        )
+        raise UserError(f"{folder} holds results of another protocol ({differences}); choose another folder with --out")
+
+
+def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
+    """The part of a manifest that says what was asked for, and so what a report shows."""
+    return {
+        "suite": grid.suite.name,
+        "suite_version": grid.suite.version,
+        "protocol": grid.protocol.identity,
+        "replicates": grid.protocol.replicates,
+        "seeds": grid.protocol.seeds,
+        "tasks": [task.name for task in grid.tasks],
+        "optimizers": list(grid.optimizers),
+        "fingerprints": {f"{task}--{optimizer}": value for (task, optimizer), value in prints.items()},
+    }
+
+
+def _write_details(folder: Path, failed: Mapping[str, Failure]) -> None:
+    """Tracebacks of this run's failures, one file a unit; those of earlier runs go."""
+    for old in (folder / "failures").glob("*.txt"):
+        old.unlink()
+    for name, failure in failed.items():
+        write_atomically(folder / "failures" / f"{name}.txt", f"{failure.reason}\n\n{failure.details}".encode())
+
+
+def _timing_print(cell_print: str) -> str:
+    """What a cell's step time depends on: the cell, how times are taken, and the machine."""
+    code = code_digest(ROOT / "bench" / "timing.py")
+    return hashlib.sha256(f"{cell_print} {code} {machine.cpu_model()}".encode()).hexdigest()
+
+
+def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, list[str]]:
+    """{task: optimizers} that have units but no time measured on this machine by this code."""
+    missing: dict[str, list[str]] = {}
+    for task in grid.tasks:
+        stored = results.read_timings(folder, task.name)
+        for name in grid.optimizers:
+            unit = records.unit_file(folder, records.unit_name(task.name, name, 0))
+            if unit.exists() and stored.get(name, {}).get("fingerprint") != _timing_print(prints[task.name, name]):
+                missing.setdefault(task.name, []).append(name)
+    return missing
+
+
+def _time(
+    folder: Path,
+    grid: Grid,
+    prints: Mapping[Cell, str],
+    cores: list[int | None],
+    timeout: float,
+    watcher: Watcher,
+) -> None:
+    """Measures step times where they are missing, one task at a time on an otherwise idle machine."""
+    todo = _untimed(folder, grid, prints)
+    tasks = [task for task in grid.tasks if task.name in todo]
+    if not tasks:
+        return
+    jobs = iter(tasks)
+
+    def draw(worker: int) -> Any:
+        del worker
+        task = next(jobs, None)
+        if task is None:
+            return None
+        watcher.timing(task.name)
+        settings = {grid.optimizers[name]: _setting(folder, task.name, name) for name in todo[task.name]}
+        return task, TimingJob(task, settings, grid.protocol)
+
+    with pool(cores[:1]) as workers:
+        for ended in workers.run(draw, timeout):
+            if ended is not None:
+                name = ended.tag.name
+                _keep_times(folder, name, todo[name], ended.outcome, grid, prints)
+
+
+def _setting(folder: Path, task: str, optimizer: str) -> dict[str, float]:
+    return records.read(records.unit_file(folder, records.unit_name(task, optimizer, 0))).chosen_hparams("train")
+
+
+def _keep_times(
+    folder: Path, task: str, names: Sequence[str], outcome: Any, grid: Grid, prints: Mapping[Cell, str]
+) -> None:
+    stored = results.read_timings(folder, task)
+    for name in names:
+        measured = {"unsound": outcome.reason} if isinstance(outcome, Failure) else outcome[grid.optimizers[name]]
+        stored[name] = {**measured, "fingerprint": _timing_print(prints[task, name])}
+    write_atomically(results.timing_file(folder, task), json.dumps(stored, indent=1).encode())

@@ -1,0 +1,139 @@
+"""A run as three tidy pandas tables, the form in which results leave the project.
+
+    curves   task, optimizer, replicate, stage (search|final), selected_by (train|valid, '' in a search), trial, seed,
+             step, grad_evals, split (train|valid|test), metric, value, seconds
+    trials   task, optimizer, replicate, stage, selected_by, trial, seed, diverged (first step with a loss that is not
+             finite, -1 if none), distance, and a column for each hyperparameter
+    units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures
+
+`seconds` is step x measured training time per step, evaluation off the clock; missing where no time was measured.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import UserError
+from bench.files import explain
+from bench.protocol import SELECTIONS
+from bench.records import Record
+from bench.results import Results
+from bench.task import SPLITS
+
+TABLES = ("curves", "trials", "units")
+WRITERS = {".csv": pd.DataFrame.to_csv, ".parquet": pd.DataFrame.to_parquet}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables; see the module for their columns."""
+
+    curves: pd.DataFrame
+    trials: pd.DataFrame
+    units: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training run of a record: which it is, and where its curves lie in the record's arrays."""
+
+    stage: str
+    selected_by: str
+    trial: int
+    seed: str
+    at: tuple[int, ...]
+
+
+def _runs(record: Record) -> Iterator[_Run]:
+    for trial in range(len(record.arrays["search/diverged"])):
+        yield _Run("search", "", trial, "search", (trial,))
+    chosen = list(record.arrays["chosen"])
+    for by in SELECTIONS:
+        trial = int(record.arrays[f"selected/{by}"])
+        for seed in range(record.seeds):
+            yield _Run("final", by, trial, str(seed), (chosen.index(trial), seed))
+
+
+def tables(results: Results) -> Tables:
+    """The tables of a run, in a fixed order."""
+    curves, trials, units = [], [], []
+    for record in results.units:
+        timing = results.timings.get(record.cell)
+        seconds_per_step = timing.seconds_per_step if timing else np.nan
+        units.append(_unit(record, seconds_per_step, timing.ratio if timing else np.nan))
+        for run in _runs(record):
+            who = {**_key(record), **{name: getattr(run, name) for name in ("stage", "selected_by", "trial", "seed")}}
+            hparams = {name: values[run.trial] for name, values in record.group("hparams").items()}
+            ends = {name: record.arrays[f"{run.stage}/{name}"][run.at] for name in ("diverged", "distance")}
+            trials.append({**who, **ends, **hparams})
+            curves.append(_curves(record, run, who, seconds_per_step))
+    return Tables(
+        pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        pd.DataFrame(trials),
+        pd.DataFrame(units),
+    )
+
+
+def _key(record: Record) -> dict[str, Any]:
+    return {name: record.meta[name] for name in ("task", "optimizer", "replicate")}
+
+
+def _curves(record: Record, run: _Run, who: dict[str, Any], seconds_per_step: float) -> pd.DataFrame:
+    step = record.arrays["step"]
+    parts = []
+    for split in SPLITS:
+        for metric in ("loss", record.meta["metric"]):
+            value = record.arrays[f"{run.stage}/{split}/{metric}"][run.at]
+            parts.append({"split": split, "metric": metric, "value": value})
+    points = len(step)
+    spent = record.arrays[f"{run.stage}/grad_evals"][run.at]
+    return pd.DataFrame(
+        {
+            **who,
+            "step": np.tile(step, len(parts)),
+            "grad_evals": np.tile(spent, len(parts)),
+            "split": np.repeat([part["split"] for part in parts], points),
+            "metric": np.repeat([part["metric"] for part in parts], points),
+            "value": np.concatenate([part["value"] for part in parts]),
+            "seconds": np.tile(step * seconds_per_step, len(parts)),
+        }
+    )
+
+
+def _unit(record: Record, seconds_per_step: float, ratio: float) -> dict[str, Any]:
+    meta = record.meta
+    columns = ("fingerprint", "budget", "metric", "paper", "device", "trace_s", "compile_s", "compile_cached")
+    return {
+        **_key(record),
+        **{name: meta[name] for name in (*columns, "param_bytes", "state_bytes")},
+        "seconds_per_step": seconds_per_step,
+        "step_time_ratio_to_sgd": ratio,
+    }
+
+
+def export(results: Results, out: Path) -> list[Path]:
+    """Writes the tables and returns their paths: `out` itself for curves and `STEM-trials`, `STEM-units` beside it, or
+    curves.csv, trials.csv and units.csv where `out` is a folder.
+
+    Raises:
+      UserError: `out` has another ending than .csv or .parquet, or cannot be written.
+    """
+    if out.suffix in WRITERS:
+        paths = [out, *(out.with_name(f"{out.stem}-{table}{out.suffix}") for table in TABLES[1:])]
+    elif out.suffix and not out.is_dir():
+        raise UserError(f"{out}: the name must end in {' or '.join(WRITERS)}, or be a folder")
+    else:
+        paths = [out / f"{table}.csv" for table in TABLES]
+    made = tables(results)
+    try:
+        out_folder = paths[0].parent
+        out_folder.mkdir(parents=True, exist_ok=True)
+        for table, path in zip(TABLES, paths, strict=True):
+            WRITERS[path.suffix](getattr(made, table), path, index=False)
+    except OSError as error:
+        raise UserError(explain(error, paths[0])) from error
+    return paths

@@ -1,0 +1,176 @@
+"""A run's folder as one object: what reports, exports and notebooks read.
+
+RUN/run.json            the manifest: suite, protocol, environment, what failed or was skipped
+RUN/units/*.npz         records, one a unit
+RUN/timings/TASK.json   step times, measured after the sweep
+RUN/report/             made from the above alone
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import records
+from bench.errors import UserError
+from bench.files import write_atomically
+from bench.records import Record
+
+MANIFEST = "run.json"
+TIMINGS = "timings"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Step times of one cell, each measured in the same rounds as SGD's on the same task; seconds, arrays (rounds,).
+
+    Attributes:
+      step_s, step_cpu_s: wall and process time of one training step, evaluation off.
+      sgd_step_s, sgd_step_cpu_s: the same for SGD, interleaved.
+      doubling: time of a run over that of one half as long, which must be about 2.
+      distance: how far the parameters moved, which must not be 0.
+      steps: steps of the longer run.
+    """
+
+    step_s: np.ndarray
+    step_cpu_s: np.ndarray
+    sgd_step_s: np.ndarray
+    sgd_step_cpu_s: np.ndarray
+    doubling: float
+    distance: float
+    steps: int
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Median wall time of a step."""
+        return float(np.median(self.step_s))
+
+    @property
+    def ratio(self) -> float:
+        """Median over rounds of process time as a multiple of SGD's; process time, as wall time on a busy machine is
+        several times noisier."""
+        return float(np.median(self.step_cpu_s / self.sgd_step_cpu_s))
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a run has left.
+
+    Attributes:
+      manifest: what was run, on what, and what failed or was skipped.
+      units: whole records, sorted by name.
+      damaged: {file: what is wrong with it}, for files that are not whole records.
+      timings: {(task, optimizer): Timing}, for the cells that have been timed.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    units: Sequence[Record]
+    damaged: Mapping[str, str]
+    timings: Mapping[tuple[str, str], Timing]
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks that have records, in the manifest's order."""
+        present = {record.meta["task"] for record in self.units}
+        return [name for name in self.manifest["tasks"] if name in present]
+
+    @property
+    def optimizers(self) -> list[str]:
+        """Optimizers that have records, in the manifest's order."""
+        present = {record.meta["optimizer"] for record in self.units}
+        return [name for name in self.manifest["optimizers"] if name in present]
+
+    def cell(self, task: str, optimizer: str) -> list[Record]:
+        """The records of one cell, by replicate; empty where there are none."""
+        return [record for record in self.units if record.cell == (task, optimizer)]
+
+    def scores(self, selected_by: str, split: str) -> np.ndarray:
+        """Mean over seeds of the log of the final loss, floored: float64 (tasks, optimizers, replicates).
+
+        NaN where there is no record; inf where a run diverged.
+        """
+        replicates = 1 + max((record.meta["replicate"] for record in self.units), default=-1)
+        scores = np.full((len(self.tasks), len(self.optimizers), replicates), np.nan)
+        for record in self.units:
+            losses = record.final(selected_by, f"{split}/loss")[:, -1].astype(np.float64)
+            floored = np.log(np.maximum(np.where(np.isfinite(losses), losses, np.inf), record.meta["floor"]))
+            task, optimizer = record.cell
+            scores[self.tasks.index(task), self.optimizers.index(optimizer), record.meta["replicate"]] = floored.mean()
+        return scores
+
+
+def load(folder: Path) -> Results:
+    """Reads a run's folder: what its last command asked for. Records of other cells, and of these made by other code,
+    data or versions, are left out; replicates and seeds beyond those asked for too.
+
+    Raises:
+      UserError: there is no run in it.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UserError(f"there is no run in {folder}; `optgrid run --out {folder}` makes one")
+    units, damaged = records.read_all(folder)
+    prints, replicates = manifest["fingerprints"], manifest["replicates"]
+    asked = [
+        unit.first_seeds(manifest["seeds"])
+        for unit in units
+        if prints.get("--".join(unit.cell)) == unit.meta["fingerprint"] and unit.meta["replicate"] < replicates
+    ]
+    return Results(folder, manifest, asked, damaged, _timings(folder, manifest["tasks"]))
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest, or None where there is none.
+
+    Raises:
+      UserError: it is damaged, or written by another version.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        schema = manifest.get("schema")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error}); remove it and run again: finished units are kept") from error
+    if schema != SCHEMA:
+        raise UserError(f"{path} has schema {schema}; this version reads {SCHEMA}; use another folder")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes the manifest."""
+    write_atomically(folder / MANIFEST, json.dumps({**manifest, "schema": SCHEMA}, indent=1).encode())
+
+
+def timing_file(folder: Path, task: str) -> Path:
+    """Where a task's step times are kept."""
+    return folder / TIMINGS / f"{task}.json"
+
+
+def read_timings(folder: Path, task: str) -> dict[str, Any]:
+    """{optimizer: measurements as they were written}; empty where there are none or the file is damaged, as times can
+    always be measured anew."""
+    try:
+        stored = json.loads(timing_file(folder, task).read_text())
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _timings(folder: Path, tasks: Sequence[str]) -> dict[tuple[str, str], Timing]:
+    found = {}
+    for task in tasks:
+        for optimizer, values in read_timings(folder, task).items():
+            if "unsound" in values:
+                continue
+            fields = {name: values[name] for name in Timing.__dataclass_fields__}
+            found[task, optimizer] = Timing(
+                **{k: np.asarray(v) if isinstance(v, list) else v for k, v in fields.items()}
+            )
+    return found

@@ -1,0 +1,237 @@
+"""Many units over the workers: who does what next, how long it will take, and what is written down.
+
+A worker stays with a cell until its replicates are done, so that each cell is compiled once; cells that will take
+longest go first; an idle worker takes replicates off the cell with most left. The runner is the only writer.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from bench import records
+from bench.grid import Cell, Grid
+from bench.pool import pool
+from bench.protocol import Protocol
+from bench.records import DamagedRecord, Record, unit_file, unit_name
+from bench.task import Task
+from bench.worker import Failure, Job, SweepJob, Swept
+
+FLOPS = 5e10  # a guess of what a core does a second, until units have been seen
+STEP_S = 5e-6  # a guess of what a step costs beside them
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One replicate of one cell that is wanted, and the record of it that exists, if it only lacks final seeds.
+
+    `optimizer` is its name in records, `spec` what the user wrote.
+    """
+
+    task: Task
+    optimizer: str
+    spec: str
+    replicate: int
+    fingerprint: str
+    previous: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the unit and of its file."""
+        return unit_name(self.task.name, self.optimizer, self.replicate)
+
+    @property
+    def cell(self) -> Cell:
+        """(task, optimizer)."""
+        return self.task.name, self.optimizer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command asks for against what a folder already holds.
+
+    Attributes:
+      wanted: every unit of the grid, in order.
+      missing: those to compute; the others are whole and of the right fingerprint.
+      stale: names of missing units whose file was made by other code, data, settings or versions.
+      damaged: {name: what is wrong} of missing units whose file cannot be read.
+    """
+
+    wanted: Sequence[Unit]
+    missing: Sequence[Unit]
+    stale: Sequence[str]
+    damaged: Mapping[str, str]
+
+
+def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
+    """Compares a grid with the files of a folder."""
+    wanted: list[Unit] = []
+    missing: list[Unit] = []
+    stale: list[str] = []
+    damaged: dict[str, str] = {}
+    for task, (name, spec), replicate in product(grid.tasks, grid.optimizers.items(), range(grid.protocol.replicates)):
+        unit = Unit(task, name, spec, replicate, fingerprints[task.name, name])
+        wanted.append(unit)
+        try:
+            content = unit_file(folder, unit.name).read_bytes()
+            record = records.decode(content)
+        except FileNotFoundError:
+            missing.append(unit)
+        except DamagedRecord as error:
+            damaged[unit.name] = str(error)
+            missing.append(unit)
+        else:
+            if record.meta["fingerprint"] != unit.fingerprint:
+                stale.append(unit.name)
+                missing.append(unit)
+            elif record.seeds < grid.protocol.seeds:
+                missing.append(replace(unit, previous=content))
+    return Plan(wanted, missing, stale, damaged)
+
+
+@dataclass
+class Progress:
+    """Where a sweep stands, told to whoever shows it.
+
+    Attributes:
+      total: units of the grid.
+      done: units finished now or before, by cell.
+      running: units that a worker is at.
+      failed: by unit, those that will give no record.
+      runs, seconds: training runs finished now, and the time since the start.
+      remaining_s: the rest of the sweep by what was seen so far; None before the first unit ends.
+      latest: the record of the unit that has just ended.
+    """
+
+    total: int
+    done: dict[Cell, int] = field(default_factory=lambda: defaultdict(int))
+    running: list[Unit] = field(default_factory=list)
+    failed: dict[str, Failure] = field(default_factory=dict)
+    runs: int = 0
+    seconds: float = 0.0
+    remaining_s: float | None = None
+    latest: Record | None = None
+
+    @property
+    def finished(self) -> int:
+        """Units finished now or before."""
+        return sum(self.done.values())
+
+
+def sweep(
+    folder: Path,
+    work: Plan,
+    protocol: Protocol,
+    cores: list[int | None],
+    timeout: float,
+    show: Callable[[Progress], None],
+) -> Progress:
+    """Computes the plan's missing units and writes each as it ends; `show` is told several times a second.
+
+    A unit that fails takes the rest of its cell with it: they would fail alike.
+
+    Raises:
+      UserError: a record could not be written.
+    """
+    begin = time.monotonic()
+    progress = Progress(len(work.wanted))
+    missing = {unit.name for unit in work.missing}
+    for unit in work.wanted:
+        progress.done[unit.cell] += unit.name not in missing
+    queue = _Queue(work.missing, protocol)
+
+    def draw(worker: int) -> tuple[Unit, Job] | None:
+        unit = queue.next(worker)
+        if unit is None:
+            return None
+        progress.running.append(unit)
+        return unit, SweepJob(unit.task, unit.spec, protocol, unit.replicate, unit.fingerprint, unit.previous)
+
+    with pool(cores[: max(1, min(len(cores), len(work.missing)))]) as workers:
+        for ended in workers.run(draw, timeout):
+            progress.seconds = time.monotonic() - begin
+            progress.latest = None
+            if ended is not None:
+                progress.running.remove(ended.tag)
+                if isinstance(ended.outcome, Failure):
+                    for unit in (ended.tag, *queue.drop(ended.tag.cell)):
+                        progress.failed[unit.name] = ended.outcome
+                else:
+                    records.save(folder, ended.outcome.record, ended.tag.name)
+                    progress.latest = records.decode(ended.outcome.record)
+                    progress.done[ended.tag.cell] += 1
+                    progress.runs += _runs(progress.latest)
+                    queue.learn(ended.tag, ended.outcome)
+            remaining = queue.remaining(progress.running)
+            progress.remaining_s = None if remaining is None else remaining / len(workers.workers)
+            show(progress)
+    return progress
+
+
+def _runs(record: Record) -> int:
+    """Training runs that made a record."""
+    return int(record.arrays["search/diverged"].size + record.arrays["final/diverged"].size)
+
+
+class _Queue:
+    """Units that wait, by cell, and the seconds they are expected to take."""
+
+    def __init__(self, units: Iterable[Unit], protocol: Protocol) -> None:
+        self._waiting: dict[Cell, list[Unit]] = defaultdict(list)
+        for unit in units:
+            self._waiting[unit.cell].append(unit)
+        self._fresh = set(self._waiting)  # cells that nobody has begun
+        self._at: dict[int, Cell] = {}  # the cell that each worker is at
+        self._runs = protocol.trials + 1.5 * protocol.seeds  # the two selections often choose the same trial
+        self._run_s: dict[str, list[float]] = defaultdict(list)  # by task
+        self._ratios: list[float] = []  # of what a unit took to what was guessed
+        self._setup_s: list[float] = []
+
+    def next(self, worker: int) -> Unit | None:
+        """The next unit for a worker: of its own cell, else of the longest cell nobody has begun, else of the longest."""
+        cell = self._at.get(worker)
+        if not self._waiting.get(cell or ("", "")):
+            waiting = [cell for cell, units in self._waiting.items() if units]
+            if not waiting:
+                return None
+            fresh = [cell for cell in waiting if cell in self._fresh]
+            cell = max(fresh or waiting, key=lambda c: sum(self._expected(unit) for unit in self._waiting[c]))
+        assert cell is not None
+        self._at[worker] = cell
+        self._fresh.discard(cell)
+        return self._waiting[cell].pop(0)
+
+    def drop(self, cell: Cell) -> list[Unit]:
+        """Takes the rest of a cell off the queue."""
+        self._fresh.discard(cell)
+        return self._waiting.pop(cell, [])
+
+    def learn(self, unit: Unit, swept: Swept) -> None:
+        """Corrects the guesses by what a unit took. Only a cell's first unit has anything to set up."""
+        if swept.setup_s > 0.05:
+            self._setup_s.append(swept.setup_s)
+        if unit.previous is None:
+            self._run_s[unit.task.name].append(swept.run_s)
+            self._ratios.append(swept.run_s / self._guess(unit))
+
+    def remaining(self, running: Sequence[Unit]) -> float | None:
+        """Worker-seconds of all that waits and, taken as half done, runs; None before any unit has ended."""
+        if not self._ratios:
+            return None
+        waiting = sum(self._expected(unit) for units in self._waiting.values() for unit in units)
+        at_hand = sum(self._expected(unit) for unit in running) / 2
+        return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s))
+
+    def _guess(self, unit: Unit) -> float:
+        run = unit.task.steps * (unit.task.step_cost(rows=1000) / FLOPS + STEP_S)
+        return self._runs * run
+
+    def _expected(self, unit: Unit) -> float:
+        seen = self._run_s.get(unit.task.name)
+        if seen:
+            return float(np.mean(seen))
+        return self._guess(unit) * (float(np.median(self._ratios)) if self._ratios else 1.0)
