@@ -7,6 +7,7 @@ import argparse
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 VERBS = {
     "run": "run a grid, or what is missing of it, and report",
@@ -17,13 +18,20 @@ VERBS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other mistake is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"optgrid: {message}; see {self.prog} --help\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb and returns the exit status."""
     from bench.errors import UserError
     from optimizers import OptimizerError
 
     arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="optgrid", description="Optimizer benchmarks that hold up.")
+    parser = _Parser(prog="optgrid", description="Optimizer benchmarks that hold up.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, words in VERBS.items():
         subparser = verbs.add_parser(verb, help=words, description=words)

@@ -28,7 +28,7 @@ class Watcher:
     """Is told how a run goes; this one keeps it to itself."""
 
     def planned(self, grid: Grid, plan: Plan) -> None:
-        """The work is known and about to begin."""
+        """The work is known, if there is any, and about to begin."""
 
     def swept(self, progress: Progress) -> None:
         """Called several times a second during the sweep."""
@@ -75,9 +75,11 @@ def run(
         prints = grid.fingerprints()
         asked = _asked(grid, prints)
         plan = runner.plan(folder, grid, prints)
+        watcher = watcher or Watcher()
+        watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
         if not (current and not plan.missing and not _untimed(folder, grid, prints)):
-            _work(folder, grid, prints, plan, {**before, **asked}, cores, timeout, watcher or Watcher())
+            _work(folder, grid, prints, plan, {**before, **asked}, cores, timeout, watcher)
     return results.load(folder)
 
 
@@ -92,7 +94,6 @@ def _work(
     watcher: Watcher,
 ) -> None:
     manifest = {"failed": {}, "wall": {}, **manifest, "environment": machine.environment()}
-    watcher.planned(grid, plan)
     try:
         results.write_manifest(folder, manifest)
         begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""What decides the numbers of a unit, as one hash: a stored unit with it is never computed again, without it never used.
+"""What decides the numbers of a unit, as one hash: with it a stored unit is not computed again, without it not used.
 
 In it: the task's description and data, the protocol, the optimizer's name and what is fixed of it, the code that a
 unit runs through, the versions of what computes, the platform and XLA's flags. Not in it: how many replicates or

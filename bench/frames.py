@@ -9,7 +9,7 @@
 `seconds` is step x measured training time per step, evaluation off the clock; missing where no time was measured.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from bench.results import Results
 from bench.task import SPLITS
 
 TABLES = ("curves", "trials", "units")
-WRITERS = {".csv": pd.DataFrame.to_csv, ".parquet": pd.DataFrame.to_parquet}
+WRITERS: dict[str, Callable[..., None]] = {".csv": pd.DataFrame.to_csv, ".parquet": pd.DataFrame.to_parquet}
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def resolve(
     specs = list(optimizer_specs or chosen.optimizers or optimizers.names())
     for spec in specs:
         optimizers.source_file(spec)
+        if optimizers.parse(spec).fixed:
+            optimizers.get(spec)  # imports JAX, which only a check of hyperparameters needs here
     picked = [tasks.get(name) for name in task_names or chosen.tasks]
     if protocol.steps is not None:
         picked = [replace(task, steps=protocol.steps) for task in picked]

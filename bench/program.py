@@ -108,7 +108,7 @@ def _start(task: Task, replicate: int, seed: str) -> Start:
     words = np.frombuffer(digest, "<u4")
     key = jax.random.wrap_key_data(jnp.asarray(words[:2]))
     order = epochs(data.rows, task.batch_size or data.rows, task.steps, np.random.RandomState(words))
-    return jax.device_put(Start(model.init(key), order, key))
+    return jax.device_put(Start(model.init(key), jnp.asarray(order), key))
 
 
 def epochs(rows: int, batch: int, steps: int, rng: np.random.RandomState) -> np.ndarray:

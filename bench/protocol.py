@@ -40,7 +40,7 @@ class Protocol:
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the numbers of a replicate. Further replicates and seeds only add to them, so they are not in."""
+        """What decides the numbers of a replicate. More replicates or seeds only add to them."""
         return {key: value for key, value in asdict(self).items() if key not in ("replicates", "seeds")}
 
     def points(self, budget: int) -> np.ndarray:

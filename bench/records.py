@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UserError
 from bench.files import write_atomically
 
 SCHEMA = 1
@@ -153,15 +152,7 @@ def read(path: Path) -> Record:
 
 
 def read_all(folder: Path) -> tuple[list[Record], dict[str, str]]:
-    """All whole records of a run, sorted by name, and what is wrong with each file that is not one.
-
-    Raises:
-      UserError: the folder holds no run.
-    """
-    if not (folder / FOLDER).is_dir():
-        raise UserError(
-            f"there is no run in {folder}: it has no folder {FOLDER}; `optgrid run --out {folder}` makes one"
-        )
+    """All whole records of a run, sorted by name, and what is wrong with each file that is not one."""
     records, damaged = [], {}
     for path in sorted((folder / FOLDER).glob("*.npz")):
         try:

@@ -22,6 +22,7 @@ from bench.records import Record
 MANIFEST = "run.json"
 TIMINGS = "timings"
 SCHEMA = 1
+ROUNDS = ("step_s", "step_cpu_s", "sgd_step_s", "sgd_step_cpu_s")
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def _timings(folder: Path, tasks: Sequence[str]) -> dict[tuple[str, str], Timing
         for optimizer, values in read_timings(folder, task).items():
             if "unsound" in values:
                 continue
-            fields = {name: values[name] for name in Timing.__dataclass_fields__}
+            rounds = {name: np.asarray(values[name], np.float64) for name in ROUNDS}
             found[task, optimizer] = Timing(
-                **{k: np.asarray(v) if isinstance(v, list) else v for k, v in fields.items()}
+                **rounds, doubling=values["doubling"], distance=values["distance"], steps=values["steps"]
             )
     return found

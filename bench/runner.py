@@ -192,7 +192,7 @@ class _Queue:
         self._setup_s: list[float] = []
 
     def next(self, worker: int) -> Unit | None:
-        """The next unit for a worker: of its own cell, else of the longest cell nobody has begun, else of the longest."""
+        """A worker's next unit: of its own cell, else of the longest that nobody has begun, else of the longest."""
         cell = self._at.get(worker)
         if not self._waiting.get(cell or ("", "")):
             waiting = [cell for cell, units in self._waiting.items() if units]

@@ -78,6 +78,11 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__} must define data()")
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a list of tasks shows of it."""
+        return {"metric": self.metric, "batch": self.batch_size or "all rows", "steps": self.steps}
+
+    @property
     def row_cost(self) -> float:
         """Floating-point operations of a forward pass on one row: only orders and predicts work."""
         return 1e4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import optimizers
-from bench import files, fingerprint, records, tasks
+from bench import files, fingerprint, records, results, tasks
 from bench.code import code_digest
 from bench.errors import UserError
 from bench.protocol import Protocol
@@ -77,7 +77,7 @@ def test_another_schema_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_folder_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no run in"):
-        records.read_all(tmp_path)
+        results.load(tmp_path)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

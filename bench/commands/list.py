@@ -48,32 +48,16 @@ def _optimizers() -> Rows:
             "name": optimizer.name,
             "paper": optimizer.paper,
             "searched": {name: str(law) for name, law in optimizer.space.items()},
-            "defaults": {name: value for name, value in optimizer.defaults.items()},
+            "defaults": optimizer.defaults,
         }
         for optimizer in found
     ]
 
 
 def _tasks() -> Rows:
-    from bench import data, tasks
+    from bench import tasks
 
-    rows = []
-    for name in tasks.names():
-        task = tasks.get(name)
-        dataset = data.open_dataset(task.dataset)
-        rows.append(
-            {
-                "name": name,
-                "network": f"{'-'.join(map(str, task.widths))} {task.activation}",
-                "loss": task.loss,
-                "metric": task.metric,
-                "batch": task.batch_size or "all rows",
-                "steps": task.steps,
-                "source": dataset.source,
-                "licence": dataset.licence,
-            }
-        )
-    return rows
+    return [{"name": name, **tasks.get(name).facts} for name in tasks.names()]
 
 
 def _suites() -> Rows:

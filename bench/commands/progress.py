@@ -35,7 +35,7 @@ def _opening(grid: Grid, plan: Plan) -> str:
     kept = len(plan.wanted) - len(plan.missing)
     words = f"{grid.suite.name}: {cells} = {len(plan.wanted)} units"
     if kept:
-        words += f", {kept} kept from before"
+        words += f", {'all' if kept == len(plan.wanted) else kept} kept from before"
     if plan.stale:
         words += f", {len(plan.stale)} made by other code, settings or versions and now recomputed"
     if plan.damaged:
@@ -105,22 +105,22 @@ class Terminal(Watcher):
         self._last: Progress | None = None
 
     def planned(self, grid: Grid, plan: Plan) -> None:
-        """Says what is to be done and opens the view."""
+        """Says what is to be done."""
         self._grid = grid
         self._clock = _Clock(grid)
         self._console.print(_opening(grid, plan), markup=False, highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-        self._live.start()
 
     def swept(self, progress: Progress) -> None:
         """Redraws the grid."""
+        if self._live is None:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
         if progress.latest is not None:
             loss = float(progress.latest.final("train", "train/loss")[:, -1].mean())
             cell = progress.latest.cell
             self._best[cell] = min(loss, self._best.get(cell, float("inf")))
         self._last = progress
-        if self._live is not None:
-            self._live.update(self._view(progress))
+        self._live.update(self._view(progress))
 
     def timing(self, task: str) -> None:
         """Says which task is timed."""
@@ -145,8 +145,8 @@ class Terminal(Watcher):
         )
         return Group(self._table(progress), Text(words))
 
-    def _table(self, progress: Progress) -> Table:
-        table = Table(title="training loss, best replicate so far", title_justify="left", box=None, pad_edge=False)
+    def _table(self, progress: Progress) -> RenderableType:
+        table = Table(box=None, pad_edge=False)
         table.add_column("")
         for optimizer in self._grid.optimizers:
             table.add_column(Text(optimizer), justify="right")
@@ -154,7 +154,7 @@ class Terminal(Watcher):
         for task in self._grid.tasks:
             cells = [(task.name, optimizer) for optimizer in self._grid.optimizers]
             table.add_row(Text(task.name), *(self._cell(cell, progress, cell in running) for cell in cells))
-        return table
+        return Group(Text("training loss of the best replicate so far, and replicates done", style="dim"), table)
 
     def _cell(self, cell: tuple[str, str], progress: Progress, running: bool) -> Text:
         done, replicates = progress.done.get(cell, 0), self._grid.protocol.replicates

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,9 +35,12 @@ def show(results: "Results", console: "Console", rebuild: bool) -> int:
     """
     import reports
 
-    reports.ensure(results, rebuild=rebuild)
-    reports.print_boards(results, console)
     failed = results.manifest["failed"]
+    if results.units:
+        reports.ensure(results, rebuild=rebuild)
+        reports.print_boards(results, console)
+    elif not failed:
+        raise UserError(f"{results.folder} has no finished unit yet; run the same `optgrid run` again")
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     return 1 if failed else 0

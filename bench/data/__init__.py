@@ -20,7 +20,7 @@ from bench import paths
 from bench.code import code_digest
 from bench.data import preprocess, sources
 from bench.errors import UserError
-from bench.files import write_atomically
+from bench.files import explain, write_atomically
 from bench.task import SPLITS
 
 
@@ -74,7 +74,10 @@ class Dataset:
 @lru_cache
 def _opened(dataset: Dataset, cache: Path) -> tuple[str, Mapping[str, Split]]:
     del cache  # part of the key only: another cache folder is another file
-    dataset.file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        dataset.file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{explain(error, dataset.file)}; OPTGRID_CACHE names the cache's folder") from error
     with FileLock(dataset.file.with_suffix(".lock")):
         kept = _read(dataset.file)
         if kept is None:

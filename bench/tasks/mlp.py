@@ -33,6 +33,14 @@ class Mlp(Task):
     loss: str
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Network, loss and data beside what every task shows."""
+        dataset = open_dataset(self.dataset)
+        network = f"{'-'.join(map(str, self.widths))} {self.activation}"
+        source = {"data": dataset.name, "source": dataset.source, "licence": dataset.licence}
+        return {"network": network, "loss": self.loss, **super().facts, **source}
+
+    @property
     def row_cost(self) -> float:
         """Two operations per weight."""
         return 2.0 * sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))

@@ -1,0 +1,220 @@
+"""Whole commands, as a user types them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--suite", "smoke", "--steps", "20", "--trials", "3", "--seeds", "2"]
+CURVES = (
+    "task optimizer replicate stage selected_by trial seed step grad_evals split metric value seconds".split()  # noqa: SIM905
+)
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def optgrid(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    cache = tmp_path_factory.mktemp("cache")
+
+    def call(*arguments: str | Path, cwd: Path = ROOT, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, "OPTGRID_CACHE": str(cache), "COLUMNS": "160"},
+            timeout=300,
+        )
+        assert done.returncode == expect, (done.stdout[-2000:], done.stderr[-2000:])
+        return done
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(optgrid: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished run; tests that change one copy it first."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    optgrid("run", *SMALL, "--out", folder)
+    return folder
+
+
+def curves(optgrid: Command, run: Path, file: Path) -> pd.DataFrame:
+    optgrid("export", run, "-o", file)
+    return pd.read_parquet(file).drop(columns="seconds")
+
+
+def units(run: Path) -> dict[str, int]:
+    return {path.stem: path.stat().st_mtime_ns for path in (run / "units").glob("*.npz")}
+
+
+def test_a_run_leaves_units_and_a_report(finished: Path) -> None:
+    assert len(units(finished)) == 2 * 2 * 2
+    assert not list(finished.glob("**/*.tmp"))
+    for name in ("index.html", "leaderboard.csv", "leaderboard.md"):
+        assert (finished / "report" / name).stat().st_size > 0
+    manifest = json.loads((finished / "run.json").read_text())
+    assert manifest["tasks"] == ["breast_cancer", "diabetes"]
+    assert manifest["environment"]["jax"]
+
+
+def test_a_second_run_does_nothing_and_says_the_same(optgrid: Command, finished: Path) -> None:
+    before, page = units(finished), (finished / "report/index.html").stat().st_mtime_ns
+    again = optgrid("run", *SMALL, "--out", finished)
+    assert "all kept from before" in again.stdout
+    assert "adam" in again.stdout
+    assert str(finished / "report/index.html") in again.stdout.replace("\n", "")
+    assert units(finished) == before
+    assert (finished / "report/index.html").stat().st_mtime_ns == page
+
+
+def test_more_seeds_and_replicates_only_add(optgrid: Command, finished: Path, tmp_path: Path) -> None:
+    grown = tmp_path / "grown"
+    shutil.copytree(finished, grown)
+    optgrid("run", *SMALL[:-1], "3", "--replicates", "3", "--out", grown)
+    small, large = (curves(optgrid, run, tmp_path / f"{run.name}.parquet") for run in (finished, grown))
+    assert set(large.replicate) == {0, 1, 2}
+    assert set(large[large.stage == "final"].seed) == {"0", "1", "2"}
+    shared = small.merge(large, on=CURVES[:11][:10] + ["metric"], suffixes=("", "_grown"))
+    assert len(shared) == len(small)
+    pd.testing.assert_series_equal(shared.value, shared.value_grown, check_names=False)
+
+
+def test_damaged_lost_and_foreign_units_are_made_again(optgrid: Command, finished: Path, tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    shutil.copytree(finished, mended)
+    names = sorted(units(mended))
+    torn, lost = (mended / "units" / f"{name}.npz" for name in names[:2])
+    torn.write_bytes(torn.read_bytes()[:500])
+    lost.unlink()
+    before = units(mended)
+    told = optgrid("run", *SMALL, "--out", mended).stdout
+    assert f"1 damaged and now recomputed ({names[0]})" in told.replace("\n", " ")
+    after = units(mended)
+    assert {name for name in names if after[name] != before.get(name)} == set(names[:2])
+    pd.testing.assert_frame_equal(
+        curves(optgrid, finished, tmp_path / "a.parquet"), curves(optgrid, mended, tmp_path / "b.parquet")
+    )
+
+
+def kill_and_resume(optgrid: Command, finished: Path, folder: Path, wait_for: int) -> None:
+    """Kills a run's whole process group once `wait_for` units are there, and runs it to its end."""
+    command = [sys.executable, "-m", "bench", "run", *SMALL, "--out", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(units(folder)) < wait_for and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = units(folder)
+    optgrid("run", *SMALL, "--out", folder)
+    after = units(folder)
+    assert len(after) == 8
+    assert {name: after[name] for name in before} == before
+    exports = folder.parent / f"{folder.name}-exports"
+    pd.testing.assert_frame_equal(
+        curves(optgrid, finished, exports / "a.parquet"), curves(optgrid, folder, exports / "b.parquet")
+    )
+
+
+def test_a_killed_run_is_taken_up_where_it_stood(optgrid: Command, finished: Path, tmp_path: Path) -> None:
+    kill_and_resume(optgrid, finished, tmp_path / "killed", wait_for=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait_for", [0, 1, 4, 6, 8])
+def test_a_run_killed_at_any_moment_ends_the_same(
+    optgrid: Command, finished: Path, tmp_path: Path, wait_for: int
+) -> None:
+    kill_and_resume(optgrid, finished, tmp_path / "killed", wait_for)
+
+
+def test_export_has_the_contracts_columns(optgrid: Command, finished: Path, tmp_path: Path) -> None:
+    optgrid("export", finished, "-o", tmp_path / "tables")
+    table = pd.read_csv(tmp_path / "tables/curves.csv")
+    assert list(table.columns) == CURVES
+    assert set(table.split) == {"train", "valid", "test"}
+    assert set(table.selected_by.dropna()) == {"train", "valid"}
+    assert (table.seconds[table.step > 0] > 0).all()
+    trials, units_table = (pd.read_csv(tmp_path / f"tables/{name}.csv") for name in ("trials", "units"))
+    assert {"learning_rate", "b1", "diverged"} <= set(trials.columns)
+    assert {"compile_s", "state_bytes", "fingerprint", "step_time_ratio_to_sgd"} <= set(units_table.columns)
+    assert len(trials) == 8 * (3 + 2 * 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--tasks", "nope"], "there is no task 'nope'"),
+        (["run", "--optimizers", "nope"], "there is no optimizer 'nope'"),
+        (["run", "--optimizers", "adam(b2)"], "the brackets must hold name=value pairs"),
+        (["run", "--suite", "nope"], "there is no suite 'nope'"),
+        (["run", "--replicates", "-1"], "replicates must be at least 1"),
+        (["run", "--workers", "0"], "--workers must be at least 1"),
+        (["run", "--suite", "smoke", "--out", "README.md/inside"], "could not be written"),
+        (["report", "nowhere"], "there is no run in nowhere"),
+        (["export", "nowhere", "-o", "x.csv"], "there is no run in nowhere"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(optgrid: Command, arguments: list[str], words: str) -> None:
+    done = optgrid(*arguments, expect=2)
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_with_another_protocol_is_refused(optgrid: Command, finished: Path) -> None:
+    done = optgrid("run", *SMALL, "--schedule", "cosine", "--out", finished, expect=2)
+    assert "schedule constant there, cosine asked" in done.stderr
+
+
+def test_an_export_to_an_unknown_kind_of_file_is_refused(optgrid: Command, finished: Path, tmp_path: Path) -> None:
+    done = optgrid("export", finished, "-o", tmp_path / "x.xlsx", expect=2)
+    assert "must end in .csv or .parquet" in done.stderr
+
+
+def test_a_unit_that_fails_is_named_and_the_others_finish(optgrid: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("import optax\ndef broken(learning_rate=0.1):\n    raise RuntimeError('by design')\n")
+    done = optgrid(
+        "run", *SMALL, "--tasks", "diabetes", "--optimizers", f"sgd,{broken}", "--out", tmp_path / "r", expect=1
+    )
+    assert sorted(units(tmp_path / "r")) == ["diabetes--sgd--r00", "diabetes--sgd--r01"]
+    assert "failed: diabetes--broken--r00: RuntimeError: by design" in done.stderr
+    assert "by design" in (tmp_path / "r/report/index.html").read_text()
+    assert "Traceback" in (tmp_path / "r/failures/diabetes--broken--r00.txt").read_text()
+
+
+def test_a_file_in_the_folder_is_an_optimizer(optgrid: Command, tmp_path: Path) -> None:
+    for package in ("bench", "optimizers"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (ROOT / "optimizers/sgd.py").read_text()
+    (tmp_path / "optimizers/mine.py").write_text(source)
+    listed = json.loads(optgrid("list", "optimizers", "--json", cwd=tmp_path).stdout)
+    assert "mine" in {row["name"] for row in listed}
+    suites = json.loads(optgrid("list", "suites", "--json", cwd=tmp_path).stdout)
+    assert "mine" in next(suite for suite in suites if suite["name"] == "core")["optimizers"]
+
+
+def test_lists_name_what_there_is(optgrid: Command) -> None:
+    assert "784-32-10 relu" in optgrid("list", "tasks").stdout
+    assert "1412.6980" in optgrid("list", "optimizers").stdout
+    assert "smoke" in optgrid("list", "suites").stdout
+
+
+def test_two_commands_do_not_work_on_one_folder(optgrid: Command, finished: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(finished / ".lock"):
+        done = optgrid("run", *SMALL, "--out", finished, expect=2)
+    assert "another command is at work on" in done.stderr

@@ -1,0 +1,98 @@
+"""Workers: what they are given comes back, and one that fails, dies or hangs costs its own job only."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bench.errors import UserError
+from bench.pool import Ended, pool
+from bench.worker import Failure, Job
+
+
+@dataclass(frozen=True)
+class Answer:
+    value: int
+
+    def __call__(self) -> int:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Raise:
+    error: Exception
+
+    def __call__(self) -> None:
+        raise self.error
+
+
+@dataclass(frozen=True)
+class Die:
+    how: int
+
+    def __call__(self) -> None:
+        os.kill(os.getpid(), self.how)
+
+
+@dataclass(frozen=True)
+class Leave:
+    def __call__(self) -> None:
+        os._exit(3)
+
+
+@dataclass(frozen=True)
+class Hang:
+    def __call__(self) -> None:
+        time.sleep(60)
+
+
+@dataclass(frozen=True)
+class Cores:
+    def __call__(self) -> set[int]:
+        return os.sched_getaffinity(0)
+
+
+def outcomes(jobs: list[Job], workers: int = 1, timeout: float = 30.0) -> list[Any]:
+    waiting = list(enumerate(jobs))
+    with pool([None] * workers) as team:
+        ended = [e for e in team.run(lambda worker: waiting.pop(0) if waiting else None, timeout) if e is not None]
+    return [end.outcome for end in sorted(ended, key=lambda end: end.tag)]
+
+
+def test_faults_cost_their_own_job_only() -> None:
+    good: Job = Answer(1)
+    jobs = [
+        good,
+        Raise(ValueError("broken\nand more")),
+        Die(signal.SIGKILL),
+        Leave(),
+        Raise(UserError("yours")),
+        Answer(2),
+    ]
+    first, raised, killed, left, told, last = outcomes(jobs, workers=2)
+    assert (first, last) == (1, 2)
+    assert raised.reason == "ValueError: broken"
+    assert "Traceback" in raised.details
+    assert "died (signal 9)" in killed.reason
+    assert "died (exit status 3)" in left.reason
+    assert told == Failure("yours")
+
+
+def test_a_job_that_hangs_is_stopped_in_time() -> None:
+    begin = time.monotonic()
+    hung, after = outcomes([Hang(), Answer(3)], timeout=1.5)
+    assert hung.reason == "stopped after 1.5 s; --timeout allows more"
+    assert after == 3
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot pin processes")
+def test_a_worker_keeps_to_its_core() -> None:
+    core = min(os.sched_getaffinity(0))
+    waiting = [("", Cores())]
+    with pool([core]) as team:
+        ended = [e for e in team.run(lambda worker: waiting.pop() if waiting else None, 30) if isinstance(e, Ended)]
+    assert ended[0].outcome == {core}

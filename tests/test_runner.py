@@ -1,0 +1,102 @@
+"""Who does what next, and how long it is said to take."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import records, runner
+from bench.errors import UserError
+from bench.grid import resolve
+from bench.protocol import Protocol
+from bench.runner import Unit, _Queue
+from bench.worker import Swept
+from tests.toy import Quadratic
+
+LONG, SHORT = Quadratic(name="long", steps=1000), Quadratic(name="short", steps=10)
+PROTOCOL = Protocol(replicates=3)
+
+
+def units(task: Quadratic, optimizer: str) -> list[Unit]:
+    return [Unit(task, optimizer, optimizer, replicate, "print") for replicate in range(3)]
+
+
+def test_a_worker_finishes_its_cell_and_the_longest_go_first() -> None:
+    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b"), PROTOCOL)
+    first, second = queue.next(0), queue.next(1)
+    assert first is not None
+    assert second is not None
+    assert {first.cell, second.cell} == {("long", "a"), ("long", "b")}
+    assert [queue.next(0).cell for _ in range(2)] == [first.cell] * 2  # type: ignore[union-attr]
+    assert queue.next(0).cell == ("short", "a")  # type: ignore[union-attr]
+
+
+def test_an_idle_worker_takes_replicates_off_another_cell() -> None:
+    queue = _Queue(units(LONG, "a"), PROTOCOL)
+    taken = [queue.next(worker) for worker in (0, 1, 0, 1)]
+    assert [unit.replicate for unit in taken if unit is not None] == [0, 1, 2]
+    assert taken[3] is None
+
+
+def test_what_is_left_is_predicted_from_what_was_seen() -> None:
+    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL)
+    assert queue.remaining([]) is None
+    first = queue.next(0)
+    assert first is not None
+    queue.learn(first, Swept(b"", setup_s=3.0, run_s=10.0))
+    # Two units of the begun cell, three of the other, which must be set up; half of one that runs.
+    assert queue.remaining([]) == pytest.approx(2 * 10 + 3 * 10 + 3)
+    running = queue.next(0)
+    assert running is not None
+    assert queue.remaining([running]) == pytest.approx(1 * 10 + 3 * 10 + 3 + 5)
+
+
+def test_a_failed_cell_is_dropped_whole() -> None:
+    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL)
+    failed = queue.next(0)
+    assert failed is not None
+    assert [unit.replicate for unit in queue.drop(failed.cell)] == [1, 2]
+    assert queue.next(0).cell == ("short", "b")  # type: ignore[union-attr]
+
+
+def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
+    import numpy as np
+
+    grid = resolve("smoke", ["diabetes"], ["sgd"], replicates=5, seeds=2)
+    prints = {("diabetes", "sgd"): "right"}
+
+    def put(replicate: int, fingerprint: str, seeds: int) -> None:
+        meta = {"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint}
+        record = records.Record(meta, {"final/diverged": np.zeros((1, seeds), np.int32)})
+        records.save(tmp_path, records.encode(record), record.name)
+
+    put(0, "right", 2)
+    put(1, "wrong", 2)
+    put(2, "right", 1)
+    records.unit_file(tmp_path, "diabetes--sgd--r03").write_bytes(b"torn")
+    plan = runner.plan(tmp_path, grid, prints)
+    assert len(plan.wanted) == 5
+    assert [unit.replicate for unit in plan.missing] == [1, 2, 3, 4]
+    assert plan.missing[1].previous is not None
+    assert plan.stale == ["diabetes--sgd--r01"]
+    assert list(plan.damaged) == ["diabetes--sgd--r03"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"suite": "cores"}, "no suite 'cores'; did you mean core?"),
+        ({"task_names": ["digit"]}, "no task 'digit'; did you mean digits?"),
+        ({"optimizer_specs": ["adamm"]}, "no optimizer 'adamm'; did you mean adam"),
+        ({"task_names": ["digits", "digits"]}, "task 'digits' is named twice"),
+        ({"trials": 0}, "trials must be at least 1, not 0"),
+        ({"schedule": "square"}, "no schedule 'square'"),
+    ],
+)
+def test_a_wrong_word_is_named(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises((UserError, ValueError), match=words.replace("?", r"\?")):
+        resolve(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_budget_replaces_each_tasks_own() -> None:
+    assert {task.steps for task in resolve("core", steps=7).tasks} == {7}
