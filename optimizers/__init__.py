@@ -9,7 +9,12 @@ This package knows JAX and optax and nothing of the benchmark. Listing names imp
 can check its arguments before it pays for them.
 """
 
+from typing import TYPE_CHECKING
+
 from optimizers._names import OptimizerError, names, parse, source_file
+
+if TYPE_CHECKING:
+    from optimizers._base import Optimizer, get
 
 __all__ = ["Optimizer", "OptimizerError", "get", "names", "parse", "source_file"]
 

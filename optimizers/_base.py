@@ -60,9 +60,11 @@ class Optimizer:
     fixed: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.space) - set(self.defaults)
-        if unknown:
-            raise OptimizerError(f"the space names {sorted(unknown)}, which are not hyperparameters of `make`")
+        numbers = {name for name, value in self.defaults.items() if _is_number(value)}
+        if wrong := sorted(set(self.space) - numbers):
+            raise OptimizerError(
+                f"the space names {', '.join(wrong)}: no hyperparameter of `make` with a number as default"
+            )
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -173,13 +175,17 @@ def _import(spec: str, parsed: Spec) -> Any:
 
 def _with_default_rate(spec: str, function: Callable[..., Any]) -> Callable[..., Any]:
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = dict(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         parameters = {}
     if "learning_rate" not in parameters:
         raise OptimizerError(f"optimizer {spec!r}: the function takes no argument named learning_rate")
     rate = parameters["learning_rate"].default
-    return function if isinstance(rate, float) else partial(function, learning_rate=1e-3)
+    return function if _is_number(rate) else partial(function, learning_rate=1e-3)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _with_extra_args(make: Callable[..., Any]) -> Callable[..., optax.GradientTransformationExtraArgs]:

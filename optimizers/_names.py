@@ -59,9 +59,12 @@ def parse(spec: str) -> Spec:
 def _fixed(spec: str, brackets: str) -> dict[str, object]:
     try:
         call = ast.parse(f"f{brackets}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise ValueError
-        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        fixed = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg is not None}
+        if len(fixed) < len(call.keywords):  # something was named twice, or unpacked
+            raise ValueError
+        return fixed
     except (SyntaxError, ValueError):
         raise OptimizerError(
             f"optimizer {spec!r}: the brackets must hold name=value pairs, as in adam(b2=0.5)"
@@ -69,7 +72,7 @@ def _fixed(spec: str, brackets: str) -> dict[str, object]:
 
 
 def source_file(spec: str) -> Path:
-    """The file that holds the optimizer, found without running it.
+    """The file that holds the optimizer, found without running it (the packages around a module do run).
 
     Raises:
       OptimizerError: there is no such optimizer; the message names the close matches or the whole catalogue.
@@ -90,6 +93,10 @@ def source_file(spec: str) -> Path:
         found = importlib.util.find_spec(parsed.target)
     except (ImportError, ValueError):
         found = None
+    except Exception as error:  # looking for pkg.mod runs pkg
+        raise OptimizerError(
+            f"optimizer {spec!r}: {parsed.target} does not import: {type(error).__name__}: {error}"
+        ) from error
     if found is None or found.origin is None:
         raise OptimizerError(f"optimizer {spec!r}: there is no module {parsed.target!r} to import")
     return Path(found.origin)

@@ -76,7 +76,8 @@ def test_adam_corrects_its_bias_to_float32(b2: float) -> None:
 def test_adam_never_steps_beyond_its_bound(seed: int, b1: float, b2: float) -> None:
     """Cauchy's inequality between the two means; for t = 1 the bound is the rate, and a single spike attains it.
 
-    The paper's bound in section 2.1, rate max(1, (1 - b1) / sqrt(1 - b2)), is a rule of thumb and does not hold.
+    The paper's bound in section 2.1, rate max(1, (1 - b1) / sqrt(1 - b2)), is a rule of thumb: gradients that grow by
+    b2 / b1 a step attain the bound here, which is larger.
     """
     rng = np.random.RandomState(seed)
     g = rng.standard_normal((20, 4)) * 10.0 ** rng.randint(-3, 4, (20, 1))
