@@ -1,6 +1,5 @@
 """Who does what next, and how long it is said to take."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

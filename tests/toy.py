@@ -33,6 +33,6 @@ class Quadratic(Task):
 
         def evaluate(params, evaluation) -> Metrics:  # type: ignore[no-untyped-def]
             values = {"loss": loss(params, evaluation, None), "size": jnp.abs(params["w"]).max()}
-            return {split: values for split in ("train", "valid", "test")}
+            return dict.fromkeys(("train", "valid", "test"), values)
 
         return Model(lambda key: {"w": np.asarray([1.0, -1.0], np.float32)}, loss, evaluate)
