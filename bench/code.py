@@ -2,54 +2,36 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class _Source(NamedTuple):
+    """What is kept of a file: a hash of what it does, and the dotted names that it imports, wherever in it."""
+
+    digest: str
+    imports: frozenset[str]
 
 
 def code_digest(*files: Path) -> str:
     """SHA-256 over the syntax trees of Python files, in the order given, without their docstrings."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode())
-        digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
+        digest.update(f"{file.name} {_source(file).digest}".encode())
     return digest.hexdigest()
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:]
-    return tree
+def imports(file: Path, root: Path, packages: Iterable[str]) -> set[Path]:
+    """Files of the project that a file imports directly: modules of `packages` found under `root`."""
+    modules = [name for name in _source(file).imports if name.split(".")[0] in packages]
+    return {path for name in modules if (path := _module_file(name, root)) is not None}
 
 
-def imports(file: Path, root: Path, packages: tuple[str, ...]) -> set[Path]:
-    """Files of the project that a file imports directly: modules of `packages` found under `root`, wherever in the
-    file the import stands."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {path for name in names if name.split(".")[0] in packages for path in [_module_file(name, root)] if path}
-
-
-def _module_file(name: str, root: Path) -> Path | None:
-    base = root.joinpath(*name.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
-def closure(files: set[Path], root: Path, packages: tuple[str, ...], neutral: frozenset[str]) -> list[Path]:
+def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: frozenset[str]) -> list[Path]:
     """The files and all that they import of the project, directly or not, sorted; `neutral` are paths relative to
     `root`, of files or folders, that are left out with what only they import."""
     found: set[Path] = set()
@@ -62,3 +44,29 @@ def closure(files: set[Path], root: Path, packages: tuple[str, ...], neutral: fr
         found.add(file)
         waiting |= imports(file, root, packages)
     return sorted(found)
+
+
+def _source(file: Path) -> _Source:
+    stat = file.stat()
+    return _read(file, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, changed: int, size: int) -> _Source:
+    del changed, size  # part of the key only: a file that was written again is read again
+    tree = ast.parse(file.read_bytes())
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(names))
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)

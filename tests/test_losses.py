@@ -79,3 +79,26 @@ def test_r2_of_constant_targets_is_scikit_learns(prediction: float) -> None:
 
 def test_r2_of_nan_is_nan() -> None:
     assert np.isnan(losses.r2(np.full((3, 1), np.nan, np.float32), np.arange(3, dtype=np.float32)[:, None]))
+
+
+@quick
+@given(outputs, classes, arrays(np.int32, 7, elements=st.integers(0, 1)))
+def test_sums_by_split_are_the_sums_of_its_rows_and_nan_stays_in_its_split(
+    rows: np.ndarray, y: np.ndarray, split: np.ndarray
+) -> None:
+    rows[split == 0, 0] = np.nan
+    sums = np.asarray(losses.sums_by_split(rows, split, 3))
+    for k in range(3):
+        np.testing.assert_allclose(sums[k], rows[split == k].sum(0), rtol=1e-5, atol=1e-4)
+
+
+@quick
+@given(arrays(np.float32, (40, 2), elements=st.floats(-3, 3, width=32)), st.integers(1, 39))
+def test_a_metric_of_two_outputs_is_that_of_its_rows(z: np.ndarray, first: int) -> None:
+    y = np.random.RandomState(0).normal(size=(40, 2)).astype(np.float32)
+    split = np.arange(40) < first
+    sums = losses.sums_by_split(losses.r2.rows(z, y), split.astype(np.int32), 2)
+    total = ((y[split] - y[split].mean(0)) ** 2).sum()
+    if split.sum() > 1:
+        expected = 1 - ((y[split] - z[split]) ** 2).sum() / total
+        assert float(losses.r2.finish(sums[1], np.float32(first))) == pytest.approx(expected, rel=1e-3, abs=1e-3)

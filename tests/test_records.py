@@ -40,7 +40,7 @@ def test_a_record_comes_back_as_it_went(contents: dict[str, np.ndarray]) -> None
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_damage_is_noticed(data: st.DataObject) -> None:
-    """A byte changed or the end cut off: either refused as damaged, or in a part of the container that holds nothing."""
+    """A byte changed or the end cut off: either refused as damaged, or in a part of the file that holds nothing."""
     content = bytearray(records.encode(record()))
     original = records.decode(bytes(content))
     at = data.draw(st.integers(0, len(content) - 1))

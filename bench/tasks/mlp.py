@@ -53,14 +53,17 @@ class Mlp(Task):
     def data(self) -> Data:
         """Training rows, and what is evaluated in one pass: a fixed sample of them, then validation and test rows."""
         splits = open_dataset(self.dataset).load()
-        train = {"x": splits["train"].x, "y": splits["train"].y}
-        sample = sample_rows(len(train["x"]))
-        parts = [(train["x"][sample], train["y"][sample]), *((splits[s].x, splits[s].y) for s in SPLITS[1:])]
+        train = splits["train"]
+        sample = sample_rows(len(train.x))
+        parts = [(train.x[sample], train.y[sample]), *(splits[name] for name in SPLITS[1:])]
+        counts = [len(x) for x, _ in parts]
         evaluation = {
             "x": np.concatenate([x for x, _ in parts]),
-            "y": {split: y for split, (_, y) in zip(SPLITS, parts, strict=True)},
+            "y": np.concatenate([y for _, y in parts]),
+            "split": np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+            "count": np.asarray(counts, np.float32),
         }
-        return Data(train, evaluation)
+        return Data({"x": train.x, "y": train.y}, evaluation)
 
     def build(self) -> Model:
         """The perceptron's functions."""
@@ -80,17 +83,13 @@ class Mlp(Task):
             return loss(forward(params, batch["x"]), batch["y"]).mean()
 
         def evaluate(params: Any, evaluation: Any) -> Metrics:
-            # One pass over all rows: fewer and larger kernels than a pass for each split.
-            ys = [evaluation["y"][split] for split in SPLITS]
-            outputs = forward(params, evaluation["x"])
-            losses_by_row = loss(outputs, jnp.concatenate(ys))
-            ends = np.cumsum([len(y) for y in ys])
+            outputs, y = forward(params, evaluation["x"]), evaluation["y"]
+            rows = jnp.concatenate([loss(outputs, y)[:, None], metric.rows(outputs, y)], -1)
+            sums = losses.sums_by_split(rows, evaluation["split"], len(SPLITS))
+            counts = evaluation["count"]
             return {
-                split: {
-                    "loss": losses_by_row[end - len(y) : end].mean(),
-                    self.metric: metric(outputs[end - len(y) : end], y),
-                }
-                for split, y, end in zip(SPLITS, ys, ends, strict=True)
+                split: {"loss": sums[i, 0] / counts[i], self.metric: metric.finish(sums[i, 1:], counts[i])}
+                for i, split in enumerate(SPLITS)
             }
 
         return Model(lambda key: network.initial_params(net, self.widths[0], key), objective, evaluate)
