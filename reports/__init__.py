@@ -1,0 +1,95 @@
+"""Reports: a run's results in, leaderboards, figures and a page out. Nothing here trains.
+
+    RUN/report/index.html                   the page, one file that needs no network
+    RUN/report/leaderboard.csv, .md         both boards
+    RUN/report/figures/NAME.png, .svg, .pdf
+
+Importing this, and printing a board that is already made, is instant: what draws is imported where it is needed.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.code import code_digest
+from bench.files import write_atomically
+from bench.results import Results
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FOLDER = "report"
+STAMP = ".made-from"
+
+
+def make(results: Results, folder: Path) -> Path:
+    """Writes the whole report into `folder` and returns its page.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    from reports import boards, figures, page, tables
+
+    both = boards.boards(results)
+    rows = boards.rows(results, both)
+    write_atomically(folder / "leaderboard.csv", tables.to_csv(rows).encode())
+    write_atomically(folder / "leaderboard.md", tables.to_markdown(rows).encode())
+    shown = []
+    for picture in figures.pictures(results, both):
+        files = figures.render(picture)
+        for ending, content in files.items():
+            write_atomically(folder / "figures" / f"{picture.name}.{ending}", content)
+        shown.append(page.Figure(picture.name, picture.title, picture.caption, files["svg"]))
+    index = folder / "index.html"
+    write_atomically(index, page.render(results, rows, shown).encode())
+    return index
+
+
+def ensure(results: Results, rebuild: bool = False) -> Path:
+    """Makes the report of a run in its own folder, unless it is there, made from these very results by this code.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    folder = results.folder / FOLDER
+    stamp, index = folder / STAMP, folder / "index.html"
+    wanted = _digest(results)
+    if rebuild or not index.exists() or not stamp.exists() or stamp.read_text() != wanted:
+        make(results, folder)
+        write_atomically(stamp, wanted.encode())
+    return index
+
+
+def print_boards(results: Results, console: "Console") -> None:
+    """Prints both boards and where the page is, from the files of a report that is there."""
+    from reports import tables
+
+    folder = results.folder / FOLDER
+    rows = tables.read_csv(folder / "leaderboard.csv")
+    for name in tables.SUBJECTS:
+        own = tables.board(rows, name)
+        if own:
+            console.print(tables.terminal_table(own, console.width))
+        console.print(tables.answer(own), markup=False, highlight=False)
+        console.print()
+    for caution in tables.cautions(rows):
+        console.print(caution, markup=False, highlight=False)
+    console.print(f"page: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _digest(results: Results) -> str:
+    """What a report is made from: the results, and the code and template that make it."""
+    here = Path(__file__).parent
+    code = [*sorted(here.glob("*.py")), here.parent / "bench" / "stats.py"]
+    digest = hashlib.sha256(code_digest(*code).encode())
+    for template in sorted((here / "templates").iterdir()):
+        digest.update(template.read_bytes())
+    digest.update(json.dumps([dict(results.manifest), dict(results.damaged)], sort_keys=True).encode())
+    for record in results.units:
+        digest.update(json.dumps(dict(record.meta), sort_keys=True).encode())
+        for name in sorted(record.arrays):
+            digest.update(record.arrays[name].tobytes())
+    for cell, timing in sorted(results.timings.items()):
+        digest.update(f"{cell} {timing.step_s.tolist()} {timing.step_cpu_s.tolist()}".encode())
+    return digest.hexdigest()
