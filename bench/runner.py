@@ -21,7 +21,7 @@ from bench.records import DamagedRecord, Record, unit_file, unit_name
 from bench.task import Task
 from bench.worker import Failure, Job, SweepJob, Swept
 
-FLOPS = 5e10  # a guess of what a core does a second, until units have been seen
+FLOPS = 6e10  # a guess of what a core does a second, until units have been seen
 STEP_S = 5e-6  # a guess of what a step costs beside them
 
 
@@ -187,6 +187,7 @@ class _Queue:
         self._fresh = set(self._waiting)  # cells that nobody has begun
         self._at: dict[int, Cell] = {}  # the cell that each worker is at
         self._runs = protocol.trials + 1.5 * protocol.seeds  # the two selections often choose the same trial
+        self._points = protocol.evaluations + 1
         self._run_s: dict[str, list[float]] = defaultdict(list)  # by task
         self._ratios: list[float] = []  # of what a unit took to what was guessed
         self._setup_s: list[float] = []
@@ -227,8 +228,7 @@ class _Queue:
         return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s))
 
     def _guess(self, unit: Unit) -> float:
-        run = unit.task.steps * (unit.task.step_cost(rows=1000) / FLOPS + STEP_S)
-        return self._runs * run
+        return self._runs * (unit.task.run_cost(self._points) / FLOPS + unit.task.steps * STEP_S)
 
     def _expected(self, unit: Unit) -> float:
         seen = self._run_s.get(unit.task.name)

@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Swept:
-    """An encoded record, and the seconds that getting ready (imports, compiling) and running took."""
+    """An encoded record, and the seconds that compiling, where this worker had not yet, and running took."""
 
     record: bytes
     setup_s: float
@@ -66,9 +66,9 @@ class SweepJob:
 
     def __call__(self) -> "Swept":
         """Compiles the cell where this process has not yet, and runs the replicate."""
-        begin = time.perf_counter()
         from bench import records, sweep
 
+        begin = time.perf_counter()
         program = _program(self.task, self.optimizer, self.protocol)
         ready = time.perf_counter()
         previous = None if self.previous is None else records.decode(self.previous)

@@ -12,7 +12,8 @@ from bench.grid import Grid
 from bench.records import Record
 from bench.runner import Plan, Progress
 
-TIMING_S = 4.0  # what a task's step times are expected to take, loading its programs included
+TIMING_S = 1.0  # what a cell's step time is expected to take, loading its program included
+REPORT_S = 12.0  # and the report
 
 
 def duration(seconds: float) -> str:
@@ -44,17 +45,17 @@ def _opening(grid: Grid, plan: Plan) -> str:
 
 
 class _Clock:
-    """Time left of a run: of its sweep as the runner sees it, and of the timing that follows."""
+    """Time left of a run: of its sweep as the runner sees it, and of the times and the report that follow."""
 
     def __init__(self, grid: Grid) -> None:
-        self._timings = len(grid.tasks)
+        self._after = len(grid.tasks) * len(grid.optimizers) * TIMING_S + REPORT_S
         self.begin = time.monotonic()
 
     def left(self, progress: Progress) -> str:
         """The time left in words, or what it waits for."""
         if progress.remaining_s is None:
             return "compiling the first programs"
-        return f"about {duration(progress.remaining_s + self._timings * TIMING_S)} left"
+        return f"about {duration(progress.remaining_s + self._after)} left"
 
 
 class Lines(Watcher):

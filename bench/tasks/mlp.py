@@ -5,6 +5,7 @@ Names of activations, losses, metrics and data sets are looked up in the modules
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,12 @@ class Mlp(Task):
         source = {"data": dataset.name, "source": dataset.source, "licence": dataset.licence}
         return {"network": network, "loss": self.loss, **super().facts, **source}
 
-    @property
-    def row_cost(self) -> float:
-        """Two operations per weight."""
-        return 2.0 * sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+    def run_cost(self, points: int) -> float:
+        """Two operations per weight and row forward, and twice that backward."""
+        forward = 2.0 * sum(a * b for a, b in pairwise(self.widths))
+        rows = {name: len(split.x) for name, split in open_dataset(self.dataset).load().items()}
+        evaluated = min(rows["train"], TRAIN_SAMPLE) + rows["valid"] + rows["test"]
+        return forward * (3 * (self.batch_size or rows["train"]) * self.steps + evaluated * points)
 
     @property
     def identity(self) -> str:
