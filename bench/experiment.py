@@ -16,7 +16,7 @@ from bench.errors import UserError
 from bench.files import explain, write_atomically
 from bench.fingerprint import ROOT
 from bench.grid import Cell, Grid, resolve
-from bench.pool import pool
+from bench.pool import Pool, pool
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.worker import Failure, TimingJob
@@ -97,12 +97,13 @@ def _work(
     try:
         results.write_manifest(folder, manifest)
         begin = time.monotonic()
-        progress = runner.sweep(folder, plan, grid.protocol, cores, timeout, watcher.swept)
-        swept = time.monotonic()
-        manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
-        _write_details(folder, progress.failed)
-        results.write_manifest(folder, manifest)
-        _time(folder, grid, prints, cores, timeout, watcher)
+        with pool(cores[: max(1, len(plan.missing))]) as workers:
+            progress = runner.sweep(folder, plan, grid.protocol, workers, timeout, watcher.swept)
+            swept = time.monotonic()
+            manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
+            _write_details(folder, progress.failed)
+            results.write_manifest(folder, manifest)
+            _time(folder, grid, prints, workers, timeout, watcher)
         if plan.missing:
             manifest["wall"] = {
                 "units": len(plan.missing),
@@ -195,31 +196,26 @@ def _time(
     folder: Path,
     grid: Grid,
     prints: Mapping[Cell, str],
-    cores: list[int | None],
+    workers: Pool,
     timeout: float,
     watcher: Watcher,
 ) -> None:
     """Measures step times where they are missing, one task at a time on an otherwise idle machine."""
     todo = _untimed(folder, grid, prints)
-    tasks = [task for task in grid.tasks if task.name in todo]
-    if not tasks:
-        return
-    jobs = iter(tasks)
+    tasks = iter([task for task in grid.tasks if task.name in todo])
 
     def draw(worker: int) -> Any:
-        del worker
-        task = next(jobs, None)
+        task = next(tasks, None) if worker == 0 else None  # the others stay idle, so as not to disturb
         if task is None:
             return None
         watcher.timing(task.name)
         settings = {grid.optimizers[name]: _setting(folder, task.name, name) for name in todo[task.name]}
         return task, TimingJob(task, settings, grid.protocol)
 
-    with pool(cores[:1]) as workers:
-        for ended in workers.run(draw, timeout):
-            if ended is not None:
-                name = ended.tag.name
-                _keep_times(folder, name, todo[name], ended.outcome, grid, prints)
+    for ended in workers.run(draw, timeout):
+        if ended is not None:
+            name = ended.tag.name
+            _keep_times(folder, name, todo[name], ended.outcome, grid, prints)
 
 
 def _setting(folder: Path, task: str, optimizer: str) -> dict[str, float]:

@@ -52,6 +52,11 @@ class Program:
     param_bytes: int
     state_bytes: int
 
+    @property
+    def points(self) -> np.ndarray:
+        """The steps after which the protocol reads a curve."""
+        return self.protocol.points(self.task.steps)
+
     def start(self, replicate: int, seed: str) -> Start:
         """The start of the task's runs on (replicate, seed); the same for every optimizer."""
         return _start(self.task, replicate, seed)
@@ -63,7 +68,7 @@ class Program:
 
         Hyperparameters not given keep their defaults; `points` those of the protocol.
         """
-        at = self.protocol.points(self.task.steps) if points is None else points
+        at = self.points if points is None else points
         return jax.device_get(
             self.call(self.data, start, _scalars({**self.optimizer.start, **hparams}), at, np.bool_(evaluate))
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench import records
 from bench.grid import Cell, Grid
-from bench.pool import pool
+from bench.pool import Pool
 from bench.protocol import Protocol
 from bench.records import DamagedRecord, Record, unit_file, unit_name
 from bench.task import Task
@@ -126,7 +126,7 @@ def sweep(
     folder: Path,
     work: Plan,
     protocol: Protocol,
-    cores: list[int | None],
+    workers: Pool,
     timeout: float,
     show: Callable[[Progress], None],
 ) -> Progress:
@@ -151,24 +151,23 @@ def sweep(
         progress.running.append(unit)
         return unit, SweepJob(unit.task, unit.spec, protocol, unit.replicate, unit.fingerprint, unit.previous)
 
-    with pool(cores[: max(1, min(len(cores), len(work.missing)))]) as workers:
-        for ended in workers.run(draw, timeout):
-            progress.seconds = time.monotonic() - begin
-            progress.latest = None
-            if ended is not None:
-                progress.running.remove(ended.tag)
-                if isinstance(ended.outcome, Failure):
-                    for unit in (ended.tag, *queue.drop(ended.tag.cell)):
-                        progress.failed[unit.name] = ended.outcome
-                else:
-                    records.save(folder, ended.outcome.record, ended.tag.name)
-                    progress.latest = records.decode(ended.outcome.record)
-                    progress.done[ended.tag.cell] += 1
-                    progress.runs += _runs(progress.latest)
-                    queue.learn(ended.tag, ended.outcome)
-            remaining = queue.remaining(progress.running)
-            progress.remaining_s = None if remaining is None else remaining / len(workers.workers)
-            show(progress)
+    for ended in workers.run(draw, timeout):
+        progress.seconds = time.monotonic() - begin
+        progress.latest = None
+        if ended is not None:
+            progress.running.remove(ended.tag)
+            if isinstance(ended.outcome, Failure):
+                for unit in (ended.tag, *queue.drop(ended.tag.cell)):
+                    progress.failed[unit.name] = ended.outcome
+            else:
+                records.save(folder, ended.outcome.record, ended.tag.name)
+                progress.latest = records.decode(ended.outcome.record)
+                progress.done[ended.tag.cell] += 1
+                progress.runs += _runs(progress.latest)
+                queue.learn(ended.tag, ended.outcome)
+        remaining = queue.remaining(progress.running)
+        progress.remaining_s = None if remaining is None else remaining / len(workers.workers)
+        show(progress)
     return progress
 
 

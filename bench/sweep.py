@@ -68,7 +68,7 @@ def sweep(program: Program, replicate: int, fingerprint: str, previous: Record |
         }
 
     arrays: dict[str, np.ndarray] = {
-        "step": program.protocol.points(task.steps),
+        "step": program.points,
         "chosen": np.asarray(chosen, np.int32),
         **{f"selected/{by}": np.asarray(trial, np.int32) for by, trial in selected.items()},
         **{f"hparams/{name}": values for name, values in settings.items()},

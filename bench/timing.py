@@ -1,11 +1,13 @@
 """Times that are times: training alone, evaluation off, synchronised, interleaved with SGD in one process.
 
-Each round runs every program twice, once for half as long, in an order that turns; the programs are those of the
-sweep, already compiled. Wall and process time are both kept: on a busy machine the second is far steadier.
+Every round runs each program three times, for no step, for some and for twice as many, in an order that turns. What a
+call costs whatever its length is what no step costs, and is taken off. The programs are those of the sweep, already
+compiled. Wall and process time are both kept: on a busy machine the second is far steadier.
 """
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,38 @@ import numpy as np
 from bench.program import Program
 
 ROUNDS = 7
-TARGET_S = 0.04  # a measurement lasts about this long: a long run is cut to it, a short one repeated
+TARGET_S = 0.04  # about what the longest run of a round takes
+DOUBLING = (1.5, 2.5)  # what twice the steps may take, as a multiple
 
 
 class UnsoundTiming(Exception):
     """A measurement that cannot be a training time; the message says why."""
+
+
+@dataclass
+class _Clock:
+    """A program at a setting, and its (wall, process) seconds by round for no step, `steps / 2` and `steps`."""
+
+    program: Program
+    hparams: Mapping[str, float]
+    rounds: list[np.ndarray] = field(default_factory=list)
+
+    def run(self, steps: int) -> tuple[float, float]:
+        """(wall, process) seconds of one run of that many steps; a run's results are on the host when it returns."""
+        points = np.round(np.linspace(0, steps, len(self.program.points))).astype(np.int32)
+        start = self.program.start(0, "0")
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.program.run(start, self.hparams, points, evaluate=False)
+        return time.perf_counter() - wall, time.process_time() - cpu
+
+    def round(self, steps: int) -> None:
+        """Measures the three lengths once."""
+        self.rounds.append(np.asarray([self.run(length) for length in (0, steps // 2, steps)]))
+
+    def times(self) -> np.ndarray:
+        """(rounds, 2 lengths, 2 clocks): seconds of the shorter and the longer run beyond those of no step."""
+        rounds = np.asarray(self.rounds)
+        return rounds[:, 1:] - np.median(rounds[:, :1], axis=0)
 
 
 def measure(
@@ -33,71 +62,59 @@ def measure(
     Returns:
       {optimizer: fields of `bench.results.Timing` as plain lists and numbers}, or {optimizer: {"unsound": why}}.
     """
-    full = _cut(baseline)
-    half = full // 2
-    runs = {name: (program, settings[name]) for name, program in programs.items()}
-    order = ["", *runs]
-    runs[""] = (baseline, {})
-    repeats = {name: _repeats(*runs[name], full) for name in order}
-    times: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in order}
+    clocks = {name: _Clock(program, settings[name]) for name, program in programs.items()}
+    reference = _Clock(baseline, {})
+    every = [reference, *clocks.values()]
+    for clock in every:
+        clock.run(2)  # the first call of a program pays for more than itself
+    steps = _steps(reference)
     for turn in range(ROUNDS):
-        for name in order[turn % len(order) :] + order[: turn % len(order)]:
-            times[name].append((*_time(*runs[name], half, repeats[name]), *_time(*runs[name], full, repeats[name])))
-    result = {}
-    for name, program in programs.items():
-        distance = float(program.run(program.start(0, "0"), settings[name], full, evaluate=False).distance)
-        try:
-            result[name] = _summary(times[name], times[""], int(full[-1]), distance)
-        except UnsoundTiming as error:
-            result[name] = {"unsound": str(error)}
-    return result
+        first = turn % len(every)
+        for clock in every[first:] + every[:first]:
+            clock.round(steps)
+    return {name: _summary(clock, reference, steps) for name, clock in clocks.items()}
 
 
-def _cut(baseline: Program) -> np.ndarray:
-    """Evaluation points of a run, even in number of steps, that takes the baseline about TARGET_S or less."""
-    points = baseline.protocol.points(baseline.task.steps)
-    _time(baseline, {}, points, 1)
-    share = min(1.0, TARGET_S / _time(baseline, {}, points, 1)[0])
-    return 2 * np.ceil(points * share / 2).astype(np.int32) if share < 1 else points
+def _steps(clock: _Clock) -> int:
+    """An even number of steps that takes about TARGET_S."""
+    steps = 64
+    while (took := clock.run(steps)[0]) < TARGET_S / 4:
+        steps *= 4
+    return 2 * max(1, round(steps * TARGET_S / took / 2))
 
 
-def _repeats(program: Program, hparams: Mapping[str, float], points: np.ndarray) -> int:
-    _time(program, hparams, points, 1)
-    return max(1, round(TARGET_S / _time(program, hparams, points, 1)[0]))
-
-
-def _time(program: Program, hparams: Mapping[str, float], points: np.ndarray, repeats: int) -> tuple[float, float]:
-    """(wall, process) seconds of one run, the mean of `repeats`; a run is on the host when it returns."""
-    start = program.start(0, "0")
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(repeats):
-        program.run(start, hparams, points, evaluate=False)
-    return (time.perf_counter() - wall) / repeats, (time.process_time() - cpu) / repeats
-
-
-def _summary(
-    times: list[tuple[float, float, float, float]],
-    baseline: list[tuple[float, float, float, float]],
-    steps: int,
-    distance: float,
-) -> dict[str, Any]:
-    """Checks a measurement and puts it per step of the longer run.
-
-    Raises:
-      UnsoundTiming: the parameters did not move, or twice the steps did not take about twice as long.
-    """
-    own, sgd = np.asarray(times), np.asarray(baseline)
-    doubling = float(np.median(own[:, 3] / own[:, 1]))
-    if distance == 0:
-        raise UnsoundTiming("the parameters did not move")
-    if not 1.5 <= doubling <= 2.5:
-        raise UnsoundTiming(f"twice the steps took {doubling:.2f} times as long")
+def _summary(clock: _Clock, reference: _Clock, steps: int) -> dict[str, Any]:
+    own, sgd = clock.times(), reference.times()
+    program = clock.program
+    distance = float(program.run(program.start(0, "0"), clock.hparams, evaluate=False).distance)
+    doubling = float(np.median(own[:, 1, 1]) / np.median(own[:, 0, 1]))
+    try:
+        check(doubling, distance)
+    except UnsoundTiming as error:
+        return {"unsound": str(error)}
     return {
-        "step_s": list(own[:, 2] / steps),
-        "step_cpu_s": list(own[:, 3] / steps),
-        "sgd_step_s": list(sgd[:, 2] / steps),
-        "sgd_step_cpu_s": list(sgd[:, 3] / steps),
+        "step_s": list(own[:, 1, 0] / steps),
+        "step_cpu_s": list(own[:, 1, 1] / steps),
+        "sgd_step_s": list(sgd[:, 1, 0] / steps),
+        "sgd_step_cpu_s": list(sgd[:, 1, 1] / steps),
         "doubling": doubling,
         "distance": distance,
         "steps": steps,
     }
+
+
+def check(doubling: float, distance: float) -> None:
+    """Refuses a time that cannot be that of training.
+
+    Args:
+      doubling: time of a run over that of one half as long.
+      distance: how far the parameters moved; NaN, in a run that diverged, is a move.
+
+    Raises:
+      UnsoundTiming: the parameters did not move, or twice the steps did not take about twice as long.
+    """
+    if distance == 0:
+        raise UnsoundTiming("the parameters did not move")
+    low, high = DOUBLING
+    if not low <= doubling <= high:
+        raise UnsoundTiming(f"twice the steps took {doubling:.2f} times as long")

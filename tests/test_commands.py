@@ -23,16 +23,21 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def optgrid(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    cache = tmp_path_factory.mktemp("cache")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of commands: a cache of their own, a wide screen, and bytecode kept, as each of them starts several processes."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "OPTGRID_CACHE": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "160"}
 
+
+@pytest.fixture(scope="module")
+def optgrid(environment: dict[str, str]) -> Command:
     def call(*arguments: str | Path, cwd: Path = ROOT, expect: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "bench", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=cwd,
-            env={**os.environ, "OPTGRID_CACHE": str(cache), "COLUMNS": "160"},
+            env=environment,
             timeout=300,
         )
         assert done.returncode == expect, (done.stdout[-2000:], done.stderr[-2000:])
@@ -107,10 +112,15 @@ def test_damaged_lost_and_foreign_units_are_made_again(optgrid: Command, finishe
     )
 
 
-def kill_and_resume(optgrid: Command, finished: Path, folder: Path, wait_for: int) -> None:
+def from_python(folder: Path) -> list[str]:
+    """The command that runs the small grid as a notebook would: without a report."""
+    code = f"import bench; bench.run('smoke', out={str(folder)!r}, steps=20, trials=3, seeds=2)"
+    return [sys.executable, "-c", f"if __name__ == '__main__':\n {code}"]
+
+
+def kill_and_resume(optgrid: Command, environment: dict[str, str], finished: Path, folder: Path, wait_for: int) -> None:
     """Kills a run's whole process group once `wait_for` units are there, and runs it to its end."""
-    command = [sys.executable, "-m", "bench", "run", *SMALL, "--out", str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(from_python(folder), cwd=ROOT, env=environment, start_new_session=True)
     deadline = time.monotonic() + 120
     while len(units(folder)) < wait_for and process.poll() is None:
         assert time.monotonic() < deadline
@@ -118,7 +128,7 @@ def kill_and_resume(optgrid: Command, finished: Path, folder: Path, wait_for: in
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = units(folder)
-    optgrid("run", *SMALL, "--out", folder)
+    subprocess.run(from_python(folder), cwd=ROOT, env=environment, check=True)
     after = units(folder)
     assert len(after) == 8
     assert {name: after[name] for name in before} == before
@@ -128,16 +138,18 @@ def kill_and_resume(optgrid: Command, finished: Path, folder: Path, wait_for: in
     )
 
 
-def test_a_killed_run_is_taken_up_where_it_stood(optgrid: Command, finished: Path, tmp_path: Path) -> None:
-    kill_and_resume(optgrid, finished, tmp_path / "killed", wait_for=3)
+def test_a_killed_run_is_taken_up_where_it_stood(
+    optgrid: Command, environment: dict[str, str], finished: Path, tmp_path: Path
+) -> None:
+    kill_and_resume(optgrid, environment, finished, tmp_path / "killed", wait_for=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wait_for", [0, 1, 4, 6, 8])
 def test_a_run_killed_at_any_moment_ends_the_same(
-    optgrid: Command, finished: Path, tmp_path: Path, wait_for: int
+    optgrid: Command, environment: dict[str, str], finished: Path, tmp_path: Path, wait_for: int
 ) -> None:
-    kill_and_resume(optgrid, finished, tmp_path / "killed", wait_for)
+    kill_and_resume(optgrid, environment, finished, tmp_path / "killed", wait_for)
 
 
 def test_export_has_the_contracts_columns(optgrid: Command, finished: Path, tmp_path: Path) -> None:
