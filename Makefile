@@ -61,16 +61,25 @@ clean:
 	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build runs
 
 # The stamp is written last: an interrupted installation leaves none and is taken up again by the next call.
-# uv installs in a tenth of pip's time; where it is absent it is fetched by pip, and where that fails pip does it all.
+# uv installs in a tenth of pip's time; where it is absent pip fetches it, and where that fails pip does it all.
+define install
+command -v uv >/dev/null && uv="uv" || uv=""; \
+if [ -n "$$uv" ]; then \
+  test -x $(VENV)/bin/python || uv venv -q --clear --python $(PYTHON) $(VENV); \
+else \
+  test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || \
+    { echo "$(PYTHON) has no working venv module (on Debian or Ubuntu install python3-venv)"; exit 2; }; \
+  $(VENV)/bin/pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && uv=$(VENV)/bin/uv; \
+fi; \
+if [ -n "$$uv" ]; then $$uv pip install -q --python $(VENV)/bin/python -c constraints.txt -e '.[dev]'; \
+else $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
+endef
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(if $(PYTHON),:,echo "optgrid: needs Python 3.11 or newer; none found on PATH (set PYTHON=/path/to/python3)" >&2; exit 2)
 	@echo "setting up $(VENV)"
-	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || \
-	  { echo "optgrid: $(PYTHON) could not make $(VENV); on Debian or Ubuntu install python3-venv first" >&2; exit 2; }
-	@uv=$$(command -v uv || { $(VENV)/bin/pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && echo $(VENV)/bin/uv; }); \
-	{ { [ -n "$$uv" ] && "$$uv" pip install -q --python $(VENV)/bin/python -c constraints.txt -e '.[dev]'; } || \
-	  $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; } || \
-	  { echo "optgrid: the packages could not be installed; the same command tries again from where it stopped" >&2; exit 2; }
+	@mkdir -p .cache && { { $(install); } >.cache/install.log 2>&1; } || { echo "optgrid: $(VENV) could not be set up:" \
+	  "$$(grep . .cache/install.log | tail -n 1); see .cache/install.log; the same command tries again" >&2; exit 2; }
 	@touch $@
 
 # PyTorch, Keras and TensorFlow, which the suite is measured against and never imports itself. pip, not uv: it honours
