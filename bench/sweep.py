@@ -6,7 +6,7 @@ setting is run again on seeds that selected nothing.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from scipy.stats import qmc
 from bench.program import Program
 from bench.protocol import SELECTIONS
 from bench.records import Record, flatten
+from bench.train import Start
 from optimizers import Optimizer
 
 
@@ -47,8 +48,7 @@ def sweep(program: Program, replicate: int, fingerprint: str, previous: Record |
     trials = [{name: float(values[t]) for name, values in settings.items()} for t in range(protocol.trials)]
 
     if previous is None:
-        start = program.start(replicate, "search")
-        search = _stacked([program.run(start, hparams) for hparams in trials])
+        search = _runs(program, [(program.start(replicate, "search"), hparams) for hparams in trials])
     else:
         search = previous.group("search")
 
@@ -56,7 +56,7 @@ def sweep(program: Program, replicate: int, fingerprint: str, previous: Record |
     chosen = sorted(set(selected.values()))
     kept = 0 if previous is None else previous.seeds
     fresh = [
-        _stacked([program.run(program.start(replicate, str(seed)), trials[t]) for seed in range(kept, protocol.seeds)])
+        _runs(program, [(program.start(replicate, str(seed)), trials[t]) for seed in range(kept, protocol.seeds)])
         for t in chosen
         if kept < protocol.seeds
     ]
@@ -78,9 +78,13 @@ def sweep(program: Program, replicate: int, fingerprint: str, previous: Record |
     return Record(_meta(program, replicate, fingerprint, previous), arrays)
 
 
-def _stacked(runs: list[Any]) -> Mapping[str, np.ndarray]:
-    """Curves of runs, to arrays by name with one leading axis."""
-    flat = [flatten({**run.metrics, **run._replace(metrics={})._asdict()}) for run in runs]
+def _runs(program: Program, of: Sequence[tuple[Start, Mapping[str, float]]]) -> Mapping[str, np.ndarray]:
+    """Runs of a program, one after another, to arrays by name with one leading axis."""
+    flat = []
+    for start, hparams in of:
+        curves = program.run(start, hparams)
+        ends = {"diverged": curves.diverged, "distance": np.float32(curves.distance(start))}
+        flat.append(flatten({**curves.metrics, "grad_evals": curves.grad_evals, **ends}))
     return {name: np.stack([run[name] for run in flat]) for name in flat[0]}
 
 

@@ -86,7 +86,8 @@ def _steps(clock: _Clock) -> int:
 def _summary(clock: _Clock, reference: _Clock, steps: int) -> dict[str, Any]:
     own, sgd = clock.times(), reference.times()
     program = clock.program
-    distance = float(program.run(program.start(0, "0"), clock.hparams, evaluate=False).distance)
+    start = program.start(0, "0")
+    distance = program.run(start, clock.hparams, evaluate=False).distance(start)
     doubling = float(np.median(own[:, 1, 1]) / np.median(own[:, 0, 1]))
     try:
         check(doubling, distance)

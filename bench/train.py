@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -42,13 +43,18 @@ class Curves(NamedTuple):
       metrics: {split: {metric: float32 (points,)}}; zeros where the run was not evaluated.
       grad_evals: int32 (points,), gradient evaluations spent at each point.
       diverged: int32, the first step whose loss was not finite; -1 if none was.
-      distance: float32, Euclidean distance from the initial to the last parameters.
+      params: the last parameters.
     """
 
     metrics: Metrics
     grad_evals: jax.Array
     diverged: jax.Array
-    distance: jax.Array
+    params: PyTree
+
+    def distance(self, start: Start) -> float:
+        """Euclidean distance from the initial to the last parameters; on the host, as it would lengthen a program."""
+        pairs = zip(jax.tree.leaves(self.params), jax.tree.leaves(start.params), strict=True)
+        return float(np.sqrt(sum(np.sum((np.asarray(a, np.float64) - np.asarray(b)) ** 2) for a, b in pairs)))
 
 
 Run = Callable[[Data, Start, Mapping[str, jax.Array], jax.Array, jax.Array], Curves]
@@ -105,11 +111,6 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
 
         begin = jnp.concatenate([jnp.zeros_like(points[:1]), points[:-1]])
         (params, _, diverged), (metrics, spent) = lax.scan(period, initial, (begin, points))
-        return Curves(metrics, spent, diverged, _distance(params, start.params))
+        return Curves(metrics, spent, diverged, params)
 
     return run
-
-
-def _distance(a: PyTree, b: PyTree) -> jax.Array:
-    squares = jax.tree.map(lambda x, y: jnp.sum((x - y).astype(jnp.float32) ** 2), a, b)
-    return jnp.sqrt(jax.tree.reduce(jnp.add, squares, jnp.float32(0)))

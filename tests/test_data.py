@@ -9,6 +9,7 @@ import pytest
 from bench import data
 from bench.data import DATASETS, open_dataset, preprocess
 from bench.errors import UserError
+from bench.task import SPLITS as SPLIT_NAMES
 from bench.tasks.mlp import TRAIN_SAMPLE, sample_rows
 
 # rows of train, valid, test; features; outputs; and the counts of each class, where there are classes
@@ -41,7 +42,7 @@ def test_every_data_set_has_a_known_answer() -> None:
 def test_known_answers(name: str) -> None:
     rows, features, outputs, classes = KNOWN[name]
     splits = open_dataset(name).load()
-    assert tuple(len(splits[s].x) for s in data.SPLITS) == rows
+    assert tuple(len(splits[s].x) for s in SPLIT_NAMES) == rows
     assert {split.x.shape[1:] for split in splits.values()} == {(features,)}
     assert {split.y.shape[1:] for split in splits.values()} == {(outputs,)}
     assert {a.dtype for split in splits.values() for a in split} == {np.dtype(np.float32)}

@@ -1,5 +1,7 @@
 """Losses and metrics against scikit-learn and SciPy, on random and on degenerate inputs."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, log_softmax
 
-from bench import losses
+import bench.losses
 
+losses: Any = bench.losses  # declared for JAX arrays, and given NumPy's here
 outputs = arrays(np.float32, (7, 3), elements=st.floats(-80, 80, width=32))
 classes = arrays(np.int32, 7, elements=st.integers(0, 2))
 bits = arrays(np.float32, (7, 3), elements=st.sampled_from([0.0, 1.0]))
