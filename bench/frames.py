@@ -4,7 +4,8 @@
              step, grad_evals, split (train|valid|test), metric, value, seconds
     trials   task, optimizer, replicate, stage, selected_by, trial, seed, diverged (first step with a loss that is not
              finite, -1 if none), distance, and a column for each hyperparameter
-    units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures
+    units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures; `train_s` is one run to
+             the budget, `end_to_end_s` that with tracing and compiling, or loading what was compiled before
 
 `seconds` is step x measured training time per step, evaluation off the clock; missing where no time was measured.
 """
@@ -111,6 +112,8 @@ def _unit(record: Record, seconds_per_step: float, ratio: float) -> dict[str, An
         **_key(record),
         **{name: meta[name] for name in (*columns, "param_bytes", "state_bytes")},
         "seconds_per_step": seconds_per_step,
+        "train_s": meta["budget"] * seconds_per_step,
+        "end_to_end_s": meta["trace_s"] + meta["compile_s"] + meta["budget"] * seconds_per_step,
         "step_time_ratio_to_sgd": ratio,
     }
 

@@ -1,8 +1,9 @@
 """The two boards of a run as arrays and as rows: records and times in, `bench.stats` applied, nothing drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -108,6 +109,7 @@ def _row(results: Results, board: Board, index: int) -> Row:
         missing=int(results.manifest["replicates"] * len(board.tasks) - present.sum()),
         step_ratio=_step_ratio(results, optimizer),
         compile_s=_median(list(compile_seconds(results, optimizer).values())),
+        end_to_end_s=_median(list(end_to_end_seconds(results, optimizer).values())),
         state_ratio=_median([r.meta["state_bytes"] / r.meta["param_bytes"] for r in _records(results, optimizer)]),
         losses={task: _loss(board.scores[t, index]) for t, task in enumerate(board.tasks)},
         metrics={
@@ -130,12 +132,27 @@ def final_runs(results: Results, optimizer: str, selected_by: str, split: str) -
 
 
 def compile_seconds(results: Results, optimizer: str) -> dict[str, float]:
-    """{task: seconds to trace and compile}, median over the units that found nothing cached; such tasks only."""
+    """{task: seconds to compile}, median over the units that found nothing cached; such tasks only."""
+    return _cold_median(results, optimizer, lambda meta: meta["compile_s"])
+
+
+def end_to_end_seconds(results: Results, optimizer: str) -> dict[str, float]:
+    """{task: seconds to trace, compile and train one run to the budget}; tasks compiled cold and timed only."""
+    ready = _cold_median(results, optimizer, lambda meta: meta["trace_s"] + meta["compile_s"])
+    budgets = {record.meta["task"]: record.meta["budget"] for record in _records(results, optimizer)}
+    return {
+        task: seconds + budgets[task] * results.timings[task, optimizer].seconds_per_step
+        for task, seconds in ready.items()
+        if (task, optimizer) in results.timings
+    }
+
+
+def _cold_median(results: Results, optimizer: str, seconds: Callable[[Mapping[str, Any]], float]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for record in _records(results, optimizer):
         if not record.meta["compile_cached"]:
-            found.setdefault(record.meta["task"], []).append(record.meta["trace_s"] + record.meta["compile_s"])
-    return {task: _median(seconds) for task, seconds in found.items()}
+            found.setdefault(record.meta["task"], []).append(seconds(record.meta))
+    return {task: _median(values) for task, values in found.items()}
 
 
 def step_ratios(results: Results, optimizer: str) -> dict[str, float]:

@@ -283,7 +283,7 @@ def step_time(results: Results, boards: Sequence[Board]) -> Picture | None:
     caption = (
         "Small dots: single tasks. Left: process time of a step as a multiple of SGD's, measured in the same rounds, "
         "evaluation off; large marker: geometric mean; differences within the grey band (5 %) are noise. Right: "
-        "tracing and compiling a program with nothing cached; large marker: median."
+        "compiling a program with nothing cached, by the workers of the sweep, all cores busy; large marker: median."
     )
     figure = _figure(1.6 + 0.27 * len(results.optimizers), title, caption)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -15,7 +15,7 @@ from bench import stats
 from bench.records import unit_name
 from bench.results import Results, read_timings
 from reports import tables
-from reports.boards import RULES
+from reports.boards import RULES, compile_seconds
 from reports.tables import Row
 
 # What each figure shows; what its intervals are is written in the figure itself.
@@ -150,6 +150,10 @@ def times(results: Results) -> list[tuple[str, str]]:
     }
     known = [(words, form.format(wall[name])) for name, (words, form) in names.items() if name in wall]
     timed = {task for task, _ in results.timings}
+    compiled = [seconds for name in results.optimizers for seconds in compile_seconds(results, name).values()]
+    if compiled:
+        words = f"compiling a program, median of the {len(compiled)} that were not cached"
+        known.append((words, f"{np.median(compiled):.2f} s"))
     return [*known, ("tasks whose step times were measured", f"{len(timed)} of {len(results.tasks)}")]
 
 

@@ -46,7 +46,8 @@ class Row:
       runs, diverged: final runs, and how many of them ended without a finite loss.
       missing: replicates that were asked for and are not there.
       step_ratio: time of a step as a multiple of SGD's, geometric mean over tasks.
-      compile_s: median over tasks of tracing and compiling the program, nothing cached.
+      compile_s: median over tasks of compiling the program, nothing cached.
+      end_to_end_s: median over tasks of tracing, compiling and training one run to the budget, evaluation off.
       state_ratio: optimizer state in multiples of the parameters, median over tasks.
       losses, metrics: by task; metrics with the metric's name.
     """
@@ -66,6 +67,7 @@ class Row:
     missing: int
     step_ratio: float
     compile_s: float
+    end_to_end_s: float
     state_ratio: float
     losses: Mapping[str, Spread] = field(default_factory=dict)
     metrics: Mapping[str, tuple[str, Spread]] = field(default_factory=dict)
@@ -231,6 +233,7 @@ def cells(row: Row) -> dict[str, str]:
         "diverged": failures(row),
         "step / SGD": _plain(row.step_ratio, "{:.2f}×"),
         "compile": _plain(row.compile_s, "{:.2f} s"),
+        "end to end": _plain(row.end_to_end_s, "{:.2f} s"),
         "state": _plain(row.state_ratio, "{:.1f}×"),
     }
 
@@ -257,7 +260,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
         "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
         "all pairs. Losses: geometric mean over replicates (smallest to "
         "largest). Diverged: final runs without a finite loss. Step: process time, differences under 5 % are noise. "
-        "Compile: tracing and compiling, nothing cached. State: multiples of the parameters' memory.\n"
+        "Compile: nothing cached. End to end: tracing, compiling and training one run. State: multiples of the parameters' memory.\n"
     )
     return "\n".join(parts)
 
