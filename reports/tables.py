@@ -260,7 +260,8 @@ def to_markdown(rows: Sequence[Row]) -> str:
         "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
         "all pairs. Losses: geometric mean over replicates (smallest to "
         "largest). Diverged: final runs without a finite loss. Step: process time, differences under 5 % are noise. "
-        "Compile: nothing cached. End to end: tracing, compiling and training one run. State: multiples of the parameters' memory.\n"
+        "Compile: nothing cached. End to end: tracing, compiling and training one run. "
+        "State: multiples of the parameters' memory.\n"
     )
     return "\n".join(parts)
 
