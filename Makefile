@@ -58,7 +58,7 @@ golden: peers
 peers: $(PEERS)/.installed
 
 clean:
-	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build runs
+	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build
 
 # The stamp is written last: an interrupted installation leaves none and is taken up again by the next call.
 # uv installs in a tenth of pip's time; where it is absent pip fetches it, and where that fails pip does it all.

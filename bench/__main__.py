@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
     except (UserError, OptimizerError) as error:
         print(f"optgrid: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("optgrid: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `optgrid list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

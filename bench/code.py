@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.errors import UserError
+
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -14,11 +16,15 @@ class _Source(NamedTuple):
     """What is kept of a file: a hash of what it does, and the dotted names that it imports, wherever in it."""
 
     digest: str
-    imports: frozenset[str]
+    imports: frozenset[tuple[int, str]]  # (level of a relative import or 0, name)
 
 
 def code_digest(*files: Path) -> str:
-    """SHA-256 over the syntax trees of Python files, in the order given, without their docstrings."""
+    """SHA-256 over the syntax trees of Python files, in the order given, without their docstrings.
+
+    Raises:
+      UserError: a file cannot be read as Python; the message names it and the line.
+    """
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.name} {_source(file).digest}".encode())
@@ -27,8 +33,13 @@ def code_digest(*files: Path) -> str:
 
 def imports(file: Path, root: Path, packages: Iterable[str]) -> set[Path]:
     """Files of the project that a file imports directly: modules of `packages` found under `root`."""
-    modules = [name for name in _source(file).imports if name.split(".")[0] in packages]
-    return {path for name in modules if (path := _module_file(name, root)) is not None}
+    found = set()
+    for level, name in _source(file).imports:
+        if level:
+            found.add(_module_file(name, file.parents[level - 1]))
+        elif name.split(".")[0] in packages:
+            found.add(_module_file(name, root))
+    return {path for path in found if path is not None}
 
 
 def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: frozenset[str]) -> list[Path]:
@@ -54,14 +65,19 @@ def _source(file: Path) -> _Source:
 @lru_cache(maxsize=1024)
 def _read(file: Path, changed: int, size: int) -> _Source:
     del changed, size  # part of the key only: a file that was written again is read again
-    tree = ast.parse(file.read_bytes())
-    names: set[str] = set()
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise UserError(f"{file}{line} is not Python: {getattr(error, 'msg', error)}") from error
+    names: set[tuple[int, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+            names.update((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = [node.module] if node.module else []
+            names.update((node.level, ".".join([*module, alias.name])) for alias in node.names)
+            names.update((node.level, name) for name in module)
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(names))

@@ -14,12 +14,13 @@ from bench import machine, records, results, runner
 from bench.code import code_digest
 from bench.errors import UserError
 from bench.files import explain, write_atomically
-from bench.fingerprint import ROOT
+from bench.fingerprint import ROOT, fingerprint
 from bench.grid import Cell, Grid, resolve
 from bench.pool import Pool, pool
 from bench.results import Results
 from bench.runner import Plan, Progress
-from bench.worker import Failure, TimingJob
+from bench.task import Task
+from bench.worker import BASELINE, Failure, Job, TimingJob
 
 TIMEOUT_S = 600.0  # for one unit
 
@@ -68,6 +69,8 @@ def run(
     """
     grid = resolve(suite, tasks, optimizers, **protocol)
     folder = Path(out) if out is not None else Path("runs") / grid.suite.name
+    if not 0 < timeout < float("inf"):
+        raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
     cores = _cores(workers)
     with _claimed(folder):
         before = results.read_manifest(folder) or {}
@@ -129,22 +132,26 @@ def _cores(workers: int | None) -> list[int | None]:
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
     """Holds the folder for this process, so that two commands do not do the same work."""
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise UserError(
             f"another command is at work on {folder}; wait for it or choose another folder with --out"
         ) from None
     except OSError as error:
         raise UserError(explain(error, folder / "run.json")) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
     """Refuses a folder that holds results of another protocol: they do not belong on one board."""
-    held = {"suite": before.get("suite"), **before.get("protocol", {})}
-    asked = {"suite": grid.suite.name, **grid.protocol.identity}
+    held = {key: before.get(key) for key in ("suite", "suite_version")} | before.get("protocol", {})
+    asked = {"suite": grid.suite.name, "suite_version": grid.suite.version, **grid.protocol.identity}
     if before and held != asked:
         differences = ", ".join(
             f"{key} {held.get(key)} there, {value} asked" for key, value in asked.items() if held.get(key) != value
@@ -180,15 +187,24 @@ def _timing_print(cell_print: str) -> str:
     return hashlib.sha256(f"{cell_print} {code} {machine.cpu_model()}".encode()).hexdigest()
 
 
-def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, list[str]]:
-    """{task: optimizers} that have units but no time measured on this machine by this code."""
-    missing: dict[str, list[str]] = {}
+def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, dict[str, dict[str, float]]]:
+    """{task: {optimizer: setting}} of cells that have a unit but no time taken on this machine by this code.
+
+    The setting is the one chosen by training loss in the first replicate, which must be whole and current.
+    """
+    missing: dict[str, dict[str, dict[str, float]]] = {}
     for task in grid.tasks:
         stored = results.read_timings(folder, task.name)
         for name in grid.optimizers:
-            unit = records.unit_file(folder, records.unit_name(task.name, name, 0))
-            if unit.exists() and stored.get(name, {}).get("fingerprint") != _timing_print(prints[task.name, name]):
-                missing.setdefault(task.name, []).append(name)
+            cell_print = prints[task.name, name]
+            if stored.get(name, {}).get("fingerprint") == _timing_print(cell_print):
+                continue
+            try:
+                record = records.read(records.unit_file(folder, records.unit_name(task.name, name, 0)))
+            except (FileNotFoundError, records.DamagedRecord):
+                continue
+            if record.meta["fingerprint"] == cell_print:
+                missing.setdefault(task.name, {})[name] = record.chosen_hparams("train")
     return missing
 
 
@@ -204,29 +220,26 @@ def _time(
     todo = _untimed(folder, grid, prints)
     tasks = iter([task for task in grid.tasks if task.name in todo])
 
-    def draw(worker: int) -> Any:
+    def draw(worker: int) -> tuple[Task, Job] | None:
         task = next(tasks, None) if worker == 0 else None  # the others stay idle, so as not to disturb
         if task is None:
             return None
         watcher.timing(task.name)
-        settings = {grid.optimizers[name]: _setting(folder, task.name, name) for name in todo[task.name]}
-        return task, TimingJob(task, settings, grid.protocol)
+        settings = {grid.optimizers[name]: setting for name, setting in todo[task.name].items()}
+        own = {grid.optimizers[name]: prints[task.name, name] for name in todo[task.name]}
+        fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **own}
+        return task, TimingJob(task, settings, grid.protocol, fingerprints)
 
-    for ended in workers.run(draw, timeout):
-        if ended is not None:
-            name = ended.tag.name
-            _keep_times(folder, name, todo[name], ended.outcome, grid, prints)
-
-
-def _setting(folder: Path, task: str, optimizer: str) -> dict[str, float]:
-    return records.read(records.unit_file(folder, records.unit_name(task, optimizer, 0))).chosen_hparams("train")
+    for ended in workers.run(draw, timeout * len(grid.optimizers)):
+        if ended is not None and not isinstance(ended.outcome, Failure):
+            _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
 
 
-def _keep_times(
-    folder: Path, task: str, names: Sequence[str], outcome: Any, grid: Grid, prints: Mapping[Cell, str]
-) -> None:
+def _keep_times(folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str]) -> None:
+    """Adds a task's measurements, by spec, to those kept. What could not be measured is left for the next run."""
     stored = results.read_timings(folder, task)
-    for name in names:
-        measured = {"unsound": outcome.reason} if isinstance(outcome, Failure) else outcome[grid.optimizers[name]]
-        stored[name] = {**measured, "fingerprint": _timing_print(prints[task, name])}
+    for name, spec in grid.optimizers.items():
+        if spec in measured:
+            cell = prints[task, name]
+            stored[name] = {**measured[spec], "cell": cell, "fingerprint": _timing_print(cell)}
     write_atomically(results.timing_file(folder, task), json.dumps(stored, indent=1).encode())

@@ -9,7 +9,6 @@ import hashlib
 import inspect
 import json
 import os
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,8 +24,11 @@ LIBRARIES = ("jax", "jaxlib", "optax", "flax", "numpy", "scipy")
 # The data's own hash stands for the code that prepares it; files, paths and messages decide no number, nor does the
 # front door, which leads everywhere.
 NEUTRAL = frozenset(
-    f"bench/{name}" for name in ("__init__.py", "data", "code.py", "errors.py", "files.py", "paths.py", "records.py")
+    f"bench/{name}"
+    for name in ("__init__.py", "data", "code.py", "errors.py", "files.py", "machine.py", "paths.py", "records.py")
 )
+
+SETTINGS = ("JAX_ENABLE_X64", "JAX_DEFAULT_PRNG_IMPL", "JAX_THREEFRY_PARTITIONABLE", "JAX_DEFAULT_MATMUL_PRECISION")
 
 LANES = 1  # runs that share one program call; a different width rounds differently
 
@@ -37,7 +39,8 @@ XLA_FLAGS = "--xla_backend_optimization_level=1"
 
 def xla_flags() -> str:
     """XLA's flags in a worker: ours, then the user's, which win."""
-    return f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
+    own = os.environ.get("XLA_FLAGS", "").removeprefix(XLA_FLAGS).strip()
+    return f"{XLA_FLAGS} {own}".strip()
 
 
 def platform() -> str:
@@ -56,16 +59,24 @@ def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
         "task": task.identity,
         "optimizer": optimizers.parse(optimizer).name,
         "protocol": protocol.identity,
-        "code": _code(Path(inspect.getfile(type(task))), optimizers.source_file(optimizer)),
+        "code": _code(Path(inspect.getfile(type(task))), optimizer),
         "versions": versions(),
         "platform": platform(),
         "flags": xla_flags(),
+        "jax": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "lanes": LANES,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-@lru_cache
-def _code(task: Path, optimizer: Path) -> str:
-    spine = ROOT / "bench" / "sweep.py"
-    return code_digest(*closure({spine, task, optimizer}, ROOT, PACKAGES, NEUTRAL))
+def _code(task: Path, optimizer: str) -> str:
+    """Hash of the spine, the task's module and the optimizer's file, with all that they import of the project and, for
+    an optimizer in a package, of that package, unless a version already stands for it."""
+    file = optimizers.source_file(optimizer)
+    files = closure({ROOT / "bench" / "sweep.py", task, file}, ROOT, PACKAGES, NEUTRAL)
+    spec = optimizers.parse(optimizer)
+    module = spec.target.split(".")
+    if spec.attr is not None and not spec.is_path and module[0] not in (*LIBRARIES, *PACKAGES):
+        depth = len(module) - (file.name != "__init__.py")
+        files += closure({file}, file.parents[depth], (module[0],), frozenset())
+    return code_digest(*files)

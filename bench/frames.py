@@ -2,14 +2,16 @@
 
     curves   task, optimizer, replicate, stage (search|final), selected_by (train|valid, '' in a search), trial, seed,
              step, grad_evals, split (train|valid|test), metric, value, seconds
-    trials   task, optimizer, replicate, stage, selected_by, trial, seed, diverged (first step with a loss that is not
-             finite, -1 if none), distance, and a column for each hyperparameter
-    units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures; `train_s` is one run to
-             the budget, `end_to_end_s` that with tracing and compiling, or loading what was compiled before
+    trials   task, optimizer, replicate, stage, selected_by, trial, seed, status (ok|diverged), diverged (first step
+             with a loss that is not finite, -1 if none), distance, and a column for each hyperparameter
+    units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures, and the environment it
+             was made in: versions, processor, commit. `train_s` is one run to the budget, `end_to_end_s` that with
+             tracing and compiling, or loading what was compiled before
 
 `seconds` is step x measured training time per step, evaluation off the clock; missing where no time was measured.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import UserError
-from bench.files import explain
+from bench.files import write_atomically
 from bench.protocol import SELECTIONS
 from bench.records import Record
 from bench.results import Results
@@ -70,7 +72,8 @@ def tables(results: Results) -> Tables:
             who = {**_key(record), **{name: getattr(run, name) for name in ("stage", "selected_by", "trial", "seed")}}
             hparams = {name: values[run.trial] for name, values in record.group("hparams").items()}
             ends = {name: record.arrays[f"{run.stage}/{name}"][run.at] for name in ("diverged", "distance")}
-            trials.append({**who, **ends, **hparams})
+            status = "ok" if ends["diverged"] < 0 else "diverged"
+            trials.append({**who, "status": status, **ends, **hparams})
             curves.append(_curves(record, run, who, seconds_per_step))
     return Tables(
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
@@ -111,6 +114,7 @@ def _unit(record: Record, seconds_per_step: float, ratio: float) -> dict[str, An
     return {
         **_key(record),
         **{name: meta[name] for name in (*columns, "param_bytes", "state_bytes")},
+        **{f"environment_{name}": value for name, value in meta.get("environment", {}).items()},
         "seconds_per_step": seconds_per_step,
         "train_s": meta["budget"] * seconds_per_step,
         "end_to_end_s": meta["trace_s"] + meta["compile_s"] + meta["budget"] * seconds_per_step,
@@ -131,12 +135,11 @@ def export(results: Results, out: Path) -> list[Path]:
         raise UserError(f"{out}: the name must end in {' or '.join(WRITERS)}, or be a folder")
     else:
         paths = [out / f"{table}.csv" for table in TABLES]
+    if not results.units:
+        raise UserError(f"{results.folder} has no finished unit to export")
     made = tables(results)
-    try:
-        out_folder = paths[0].parent
-        out_folder.mkdir(parents=True, exist_ok=True)
-        for table, path in zip(TABLES, paths, strict=True):
-            WRITERS[path.suffix](getattr(made, table), path, index=False)
-    except OSError as error:
-        raise UserError(explain(error, paths[0])) from error
+    for table, path in zip(TABLES, paths, strict=True):
+        buffer = io.BytesIO()
+        WRITERS[path.suffix](getattr(made, table), buffer, index=False)
+        write_atomically(path, buffer.getvalue())
     return paths

@@ -54,12 +54,10 @@ def resolve(
     """
     chosen = suites.get(suite)
     protocol = replace(chosen.protocol, **{name: value for name, value in changes.items() if value is not None})
-    specs = list(optimizer_specs or chosen.optimizers or optimizers.names())
+    specs = _names("optimizers", optimizer_specs, chosen.optimizers or optimizers.names(), optimizers.names())
     for spec in specs:
-        optimizers.source_file(spec)
-        if optimizers.parse(spec).fixed:
-            optimizers.get(spec)  # imports JAX, which only a check of hyperparameters needs here
-    picked = [tasks.get(name) for name in task_names or chosen.tasks]
+        _check(spec)
+    picked = [tasks.get(name) for name in _names("tasks", task_names, chosen.tasks, tasks.names())]
     if protocol.steps is not None:
         picked = [replace(task, steps=protocol.steps) for task in picked]
     names = [optimizers.parse(spec).name for spec in specs]
@@ -68,3 +66,22 @@ def resolve(
         if twice:
             raise UserError(f"{what} {twice[0]!r} is named twice")
     return Grid(chosen, protocol, picked, dict(zip(names, specs, strict=True)))
+
+
+def _names(what: str, given: Sequence[str] | None, default: Sequence[str], every: Sequence[str]) -> list[str]:
+    """The names that are meant: the suite's if none are given, all there are for the word 'all'."""
+    if given is None:
+        return list(default)
+    if isinstance(given, str) or not given or not all(isinstance(name, str) for name in given):
+        raise UserError(f"{what} must be a list of names, not {given!r}")
+    return list(every) if list(given) == ["all"] else list(given)
+
+
+def _check(spec: str) -> None:
+    """Refuses an optimizer that cannot be had; one that is not plainly of the catalogue is imported, and so is JAX."""
+    optimizers.source_file(spec)
+    parsed = optimizers.parse(spec)
+    if parsed.is_path and parsed.name in optimizers.names():
+        raise UserError(f"optimizer {spec!r}: the catalogue has an optimizer {parsed.name}; give the file another name")
+    if parsed.is_path or parsed.attr or parsed.fixed:
+        optimizers.get(spec)

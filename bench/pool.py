@@ -47,7 +47,7 @@ class Worker:
             code = self.process.exitcode
             self.restart()
             how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-            return Failure(f"the worker process died ({how}); too little memory is the usual cause")
+            return Failure(f"the worker process died ({how}); too little memory is the usual cause", repeats=False)
 
     def stop(self) -> None:
         """Ends the process at once."""

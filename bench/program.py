@@ -16,6 +16,7 @@ import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 
+from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Data, Model, Task
 from bench.train import Curves, Start, train
@@ -117,8 +118,14 @@ def _start(task: Task, replicate: int, seed: str) -> Start:
 
 
 def epochs(rows: int, batch: int, steps: int, rng: np.random.RandomState) -> np.ndarray:
-    """int32 (steps, batch): rows drawn epoch by epoch without replacement, the last partial batch of each dropped."""
+    """int32 (steps, batch): rows drawn epoch by epoch without replacement, the last partial batch of each dropped.
+
+    Raises:
+      UserError: a batch is larger than the data.
+    """
     per_epoch = rows // batch
+    if not per_epoch:
+        raise UserError(f"a batch of {batch} rows cannot be drawn from {rows}")
     whole = [rng.permutation(rows)[: per_epoch * batch].reshape(-1, batch) for _ in range(-(-steps // per_epoch))]
     return np.concatenate(whole)[:steps].astype(np.int32)
 

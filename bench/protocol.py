@@ -7,6 +7,7 @@ import numpy as np
 from bench.errors import UserError
 
 SELECTIONS = ("train", "valid")  # a search is selected from twice, by the final loss of each of these splits
+LARGEST = 1_000_000_000  # of any number here: steps are counted in 32 bits
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 
 
@@ -33,8 +34,8 @@ class Protocol:
     def __post_init__(self) -> None:
         for name in ("replicates", "trials", "seeds", "evaluations", "steps"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} must be at least 1, not {value}")
+            if value is not None and not (isinstance(value, int) and 1 <= value <= LARGEST):
+                raise UserError(f"{name} must be a whole number of at least 1 and at most {LARGEST}, not {value}")
         if self.schedule not in SCHEDULES:
             raise UserError(f"there is no schedule {self.schedule!r}; there are {', '.join(SCHEDULES)}")
 

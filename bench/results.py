@@ -22,6 +22,16 @@ from bench.records import Record
 MANIFEST = "run.json"
 TIMINGS = "timings"
 SCHEMA = 1
+FIELDS: dict[str, type] = {
+    "suite": str,
+    "protocol": dict,
+    "replicates": int,
+    "seeds": int,
+    "tasks": list,
+    "optimizers": list,
+    "fingerprints": dict,
+    "failed": dict,
+}
 ROUNDS = ("step_s", "step_cpu_s", "sgd_step_s", "sgd_step_cpu_s")
 
 
@@ -122,7 +132,7 @@ def load(folder: Path) -> Results:
         for unit in units
         if prints.get("--".join(unit.cell)) == unit.meta["fingerprint"] and unit.meta["replicate"] < replicates
     ]
-    return Results(folder, manifest, asked, damaged, _timings(folder, manifest["tasks"]))
+    return Results(folder, manifest, asked, damaged, _timings(folder, manifest["tasks"], prints))
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -141,6 +151,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         raise UserError(f"{path} is damaged ({error}); remove it and run again: finished units are kept") from error
     if schema != SCHEMA:
         raise UserError(f"{path} has schema {schema}; this version reads {SCHEMA}; use another folder")
+    wrong = [key for key, kind in FIELDS.items() if not isinstance(manifest.get(key), kind)]
+    if wrong:
+        raise UserError(f"{path} is damaged ({', '.join(wrong)}); remove it and run again: finished units are kept")
     return manifest
 
 
@@ -161,14 +174,20 @@ def read_timings(folder: Path, task: str) -> dict[str, Any]:
         stored = json.loads(timing_file(folder, task).read_text())
     except (OSError, ValueError):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    if not isinstance(stored, dict):
+        return {}
+    return {name: values for name, values in stored.items() if isinstance(values, dict) and _whole(values)}
 
 
-def _timings(folder: Path, tasks: Sequence[str]) -> dict[tuple[str, str], Timing]:
+def _whole(values: Mapping[str, Any]) -> bool:
+    return "unsound" in values or all(name in values for name in (*ROUNDS, "doubling", "distance", "steps", "cell"))
+
+
+def _timings(folder: Path, tasks: Sequence[str], prints: Mapping[str, str]) -> dict[tuple[str, str], Timing]:
     found = {}
     for task in tasks:
         for optimizer, values in read_timings(folder, task).items():
-            if "unsound" in values:
+            if "unsound" in values or values["cell"] != prints.get(f"{task}--{optimizer}"):
                 continue
             rounds = {name: np.asarray(values[name], np.float64) for name in ROUNDS}
             found[task, optimizer] = Timing(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import records
+from bench.errors import UserError
 from bench.grid import Cell, Grid
 from bench.pool import Pool
 from bench.protocol import Protocol
@@ -68,7 +69,11 @@ class Plan:
 
 
 def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
-    """Compares a grid with the files of a folder."""
+    """Compares a grid with the files of a folder.
+
+    Raises:
+      UserError: a unit of the grid is there under another protocol.
+    """
     wanted: list[Unit] = []
     missing: list[Unit] = []
     stale: list[str] = []
@@ -85,6 +90,10 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
             damaged[unit.name] = str(error)
             missing.append(unit)
         else:
+            if record.meta.get("protocol") != grid.protocol.identity:
+                raise UserError(
+                    f"{unit_file(folder, unit.name)} is of another protocol; choose another folder with --out"
+                )
             if record.meta["fingerprint"] != unit.fingerprint:
                 stale.append(unit.name)
                 missing.append(unit)
@@ -132,7 +141,7 @@ def sweep(
 ) -> Progress:
     """Computes the plan's missing units and writes each as it ends; `show` is told several times a second.
 
-    A unit that fails takes the rest of its cell with it: they would fail alike.
+    A unit that fails takes the rest of its cell with it where they would fail alike.
 
     Raises:
       UserError: a record could not be written.
@@ -157,7 +166,8 @@ def sweep(
         if ended is not None:
             progress.running.remove(ended.tag)
             if isinstance(ended.outcome, Failure):
-                for unit in (ended.tag, *queue.drop(ended.tag.cell)):
+                rest = queue.drop(ended.tag.cell) if ended.outcome.repeats else []
+                for unit in (ended.tag, *rest):
                     progress.failed[unit.name] = ended.outcome
             else:
                 records.save(folder, ended.outcome.record, ended.tag.name)

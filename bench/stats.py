@@ -86,8 +86,8 @@ def bootstrap(z: Array, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> tuple[Ar
     """Ends of the 95 % percentile interval of `means`, over tasks and replicates together: two (O,).
 
     Each draw takes T tasks with replacement and, on each, as many replicates as there are with replacement. Scales
-    and medians are held fixed. With one task it is over replicates alone, with one replicate over tasks alone; an
-    optimizer with a single number has no interval (NaN). An optimizer's interval depends on its own numbers only, as
+    and medians are held fixed. Over tasks alone or replicates alone an interval would be far too short, so an optimizer
+    with fewer than two of either has none (NaN). An optimizer's interval depends on its own numbers only, as
     all share the random numbers.
     """
     tasks, optimizers, replicates = z.shape
@@ -97,7 +97,7 @@ def bootstrap(z: Array, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> tuple[Ar
     for index in range(optimizers):
         cells = [row[~np.isnan(row)] for row in z[:, index]]
         cells = [cell for cell in cells if cell.size]
-        if sum(cell.size for cell in cells) < 2:
+        if len(cells) < 2 or min(cell.size for cell in cells) < 2:
             continue
         sizes = np.array([cell.size for cell in cells])
         padded = np.array([np.pad(cell, (0, replicates - cell.size)) for cell in cells])

@@ -9,15 +9,16 @@ import signal
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
-from bench import paths
+from bench import machine, paths
 from bench.errors import UserError
-from bench.fingerprint import platform, xla_flags
+from bench.fingerprint import fingerprint, platform, xla_flags
 from bench.protocol import Protocol
 from bench.task import Task
 from optimizers import OptimizerError
@@ -25,6 +26,7 @@ from optimizers import OptimizerError
 if TYPE_CHECKING:
     from bench.program import Program
 
+BASELINE = "sgd"  # what step times are compared with
 CACHE_BYTES = 512 * 1024 * 1024  # of compiled programs, the least recently used go first
 
 
@@ -38,10 +40,17 @@ class Job(Interface):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job gave no result: one line for the user, and the traceback where the fault may be ours."""
+    """Why a job gave no result.
+
+    Attributes:
+      reason: one line for the user.
+      details: the traceback, where there is one.
+      repeats: whether the same would happen to the rest of the cell, as far as one can tell.
+    """
 
     reason: str
     details: str = ""
+    repeats: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,36 +78,54 @@ class SweepJob:
         from bench import records, sweep
 
         begin = time.perf_counter()
-        program = _program(self.task, self.optimizer, self.protocol)
+        program = _program(self.task, self.optimizer, self.protocol, self.fingerprint)
         ready = time.perf_counter()
         previous = None if self.previous is None else records.decode(self.previous)
-        content = records.encode(sweep.sweep(program, self.replicate, self.fingerprint, previous))
-        return Swept(content, ready - begin, time.perf_counter() - ready)
+        record = sweep.sweep(program, self.replicate, self.fingerprint, previous)
+        record = replace(record, meta={**record.meta, "environment": machine.environment()})
+        return Swept(records.encode(record), ready - begin, time.perf_counter() - ready)
 
 
 @dataclass(frozen=True)
 class TimingJob:
-    """Step times of a task's optimizers, by `settings` {optimizer: hyperparameters}, beside SGD's."""
+    """Step times of a task's optimizers, by `settings` {optimizer: hyperparameters}, beside SGD's.
+
+    `fingerprints` are those of the optimizers' cells and the baseline's. An optimizer whose program cannot be had now
+    is left out.
+    """
 
     task: Task
     settings: Mapping[str, Mapping[str, float]]
     protocol: Protocol
-    baseline: str = "sgd"
+    fingerprints: Mapping[str, str]
+    baseline: str = BASELINE
 
     def __call__(self) -> dict[str, dict[str, Any]]:
         """Compiles what this process has not yet, and measures."""
         from bench import timing
 
-        programs = {name: _program(self.task, name, self.protocol) for name in self.settings}
-        return timing.measure(programs, self.settings, _program(self.task, self.baseline, self.protocol))
+        programs = {}
+        for name in self.settings:
+            with suppress(UserError, OptimizerError):
+                programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name])
+        baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline])
+        return timing.measure(programs, self.settings, baseline)
 
 
 @lru_cache(maxsize=128)
-def _program(task: Task, optimizer: str, protocol: Protocol) -> "Program":
+def _program(task: Task, optimizer: str, protocol: Protocol, expected: str) -> "Program":
+    """Compiles a cell, whose code must still be that of the fingerprint `expected`.
+
+    Raises:
+      UserError: it is not: a file was edited since the run began.
+    """
     import optimizers
     from bench.program import compile_program
 
-    return compile_program(task, optimizers.get(optimizer), protocol)
+    loaded = optimizers.get(optimizer)
+    if fingerprint(task, optimizer, protocol) != expected:
+        raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
+    return compile_program(task, loaded, protocol)
 
 
 def environment(core: int | None) -> dict[str, str]:
@@ -136,5 +163,7 @@ def attempt(job: Job) -> Any:
         return job()
     except (UserError, OptimizerError) as error:
         return Failure(str(error))
+    except SystemExit as error:
+        return Failure(f"its code ended the process: exit({error.code!r})", traceback.format_exc())
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}".splitlines()[0][:300], traceback.format_exc())

@@ -55,10 +55,18 @@ def ensure(results: Results, rebuild: bool = False) -> Path:
     folder = results.folder / FOLDER
     stamp, index = folder / STAMP, folder / "index.html"
     wanted = _digest(results)
-    if rebuild or not index.exists() or not stamp.exists() or stamp.read_text() != wanted:
+    if rebuild or not stamp.exists() or stamp.read_text() != f"{wanted} {_outputs(folder)}":
         make(results, folder)
-        write_atomically(stamp, wanted.encode())
+        write_atomically(stamp, f"{wanted} {_outputs(folder)}".encode())
     return index
+
+
+def _outputs(folder: Path) -> str:
+    """Hash of the files of a report, so that one that was changed or lost is made again."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != STAMP):
+        digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
 
 
 def print_boards(results: Results, console: "Console") -> None:
@@ -73,7 +81,8 @@ def print_boards(results: Results, console: "Console") -> None:
             console.print(tables.terminal_table(own, console.width))
         console.print(tables.answer(own), markup=False, highlight=False)
         console.print()
-    for caution in tables.cautions(rows):
+    cautions = [caution for name in tables.SUBJECTS for caution in tables.cautions(tables.board(rows, name))]
+    for caution in dict.fromkeys(cautions):
         console.print(caution, markup=False, highlight=False)
     console.print(f"page: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
 
@@ -81,7 +90,8 @@ def print_boards(results: Results, console: "Console") -> None:
 def _digest(results: Results) -> str:
     """What a report is made from: the results, and the code and template that make it."""
     here = Path(__file__).parent
-    code = [*sorted(here.glob("*.py")), here.parent / "bench" / "stats.py"]
+    bench = here.parent / "bench"
+    code = [*sorted(here.glob("*.py")), bench / "stats.py", bench / "results.py", bench / "records.py"]
     digest = hashlib.sha256(code_digest(*code).encode())
     for template in sorted((here / "templates").iterdir()):
         digest.update(template.read_bytes())

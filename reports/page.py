@@ -161,10 +161,9 @@ def problems(results: Results) -> list[tuple[str, str, str]]:
     """All that is not there or not whole: (kind, which, why)."""
     manifest = results.manifest
     found = [("failed", name, str(reason)) for name, reason in manifest.get("failed", {}).items()]
-    found += [("skipped", name, str(reason)) for name, reason in manifest.get("skipped", {}).items()]
     found += [("damaged", name, reason) for name, reason in results.damaged.items()]
     known = set(manifest.get("failed", {})) | {name.removesuffix(".npz") for name in results.damaged}
-    known |= set(manifest.get("skipped", {})) | {record.name for record in results.units}
+    known |= {record.name for record in results.units}
     for task in manifest["tasks"]:
         for optimizer in manifest["optimizers"]:
             names = [unit_name(task, optimizer, r) for r in range(manifest["replicates"])]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -119,3 +121,21 @@ def test_the_sample_for_the_training_loss_is_fixed_and_bounded() -> None:
     sample = sample_rows(3 * TRAIN_SAMPLE)
     assert len(set(sample)) == TRAIN_SAMPLE
     np.testing.assert_array_equal(sample, sample_rows(3 * TRAIN_SAMPLE))
+
+
+def test_each_split_is_evaluated_on_its_own_rows() -> None:
+    from bench import losses, tasks
+
+    task = tasks.get("breast_cancer")
+    model, splits = task.build(), open_dataset("breast_cancer").load()
+    params = model.init(jax.random.key(3))
+    told = model.evaluate(params, task.data().evaluation)
+    for name in SPLIT_NAMES:
+        hidden = 1 / (1 + np.exp(-(splits[name].x @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"])))
+        outputs = jnp.asarray(hidden @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"])
+        y = jnp.asarray(splits[name].y)
+        assert float(told[name]["loss"]) == pytest.approx(
+            float(losses.sigmoid_cross_entropy(outputs, y).mean()), rel=1e-4
+        )
+        assert float(told[name]["binary_accuracy"]) == pytest.approx(float(losses.binary_accuracy(outputs, y)))
+    assert len({float(told[name]["loss"]) for name in SPLIT_NAMES}) == 3

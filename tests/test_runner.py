@@ -65,7 +65,10 @@ def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
     prints = {("diabetes", "sgd"): "right"}
 
     def put(replicate: int, fingerprint: str, seeds: int) -> None:
-        meta = {"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint}
+        meta = {
+            **{"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint},
+            "protocol": grid.protocol.identity,
+        }
         record = records.Record(meta, {"final/diverged": np.zeros((1, seeds), np.int32)})
         records.save(tmp_path, records.encode(record), record.name)
 
@@ -88,7 +91,12 @@ def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
         ({"task_names": ["digit"]}, "no task 'digit'; did you mean digits?"),
         ({"optimizer_specs": ["adamm"]}, "no optimizer 'adamm'; did you mean adam"),
         ({"task_names": ["digits", "digits"]}, "task 'digits' is named twice"),
-        ({"trials": 0}, "trials must be at least 1, not 0"),
+        ({"trials": 0}, "trials must be a whole number of at least 1"),
+        ({"steps": 2.5}, "steps must be a whole number"),
+        ({"optimizer_specs": "sgd"}, "optimizers must be a list of names, not 'sgd'"),
+        ({"optimizer_specs": []}, "optimizers must be a list of names"),
+        ({"optimizer_specs": ["optax:nope"]}, "optax:nope"),
+        ({"optimizer_specs": ["optax:scale_by_adam"]}, "learning_rate"),
         ({"schedule": "square"}, "no schedule 'square'"),
     ],
 )

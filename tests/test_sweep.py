@@ -66,6 +66,22 @@ def test_a_record_holds_every_trial_and_seed(program: Program) -> None:
     assert record.arrays["selected/train"] == np.nanargmin(losses)  # the setting that diverged did not win
 
 
+def test_a_search_is_selected_from_by_each_loss_in_turn(program: Program) -> None:
+    chosen = []
+    for replicate in range(3):
+        record = sweep(program, replicate, "print")
+        for by in ("train", "valid"):
+            losses = record.arrays[f"search/{by}/loss"][:, -1]
+            assert record.arrays[f"selected/{by}"] == np.nanargmin(losses)
+        chosen.append({by: int(record.arrays[f"selected/{by}"]) for by in ("train", "valid")})
+    assert any(pair["train"] != pair["valid"] for pair in chosen)  # else this could not tell them apart
+
+
+def test_each_replicate_draws_its_own_trials(program: Program) -> None:
+    first, second = (sweep(program, replicate, "print").arrays["hparams/learning_rate"] for replicate in (0, 1))
+    assert not np.intersect1d(first[1:], second[1:]).size
+
+
 def test_final_seeds_are_not_those_of_the_search(program: Program) -> None:
     record = sweep(program, 0, "print")
     trial = int(record.arrays["selected/train"])

@@ -41,7 +41,8 @@ def test_gradient_descent_on_a_quadratic_has_its_closed_form(sgd_program: Progra
 
 def test_the_first_point_is_the_start_and_the_last_the_budget(sgd_program: Program) -> None:
     curves = sgd_program.run(sgd_program.start(0, "0"), {})
-    assert curves.metrics["valid"]["loss"][0] == pytest.approx(5.5)
+    assert curves.metrics["train"]["loss"][0] == pytest.approx(5.5)
+    assert curves.metrics["valid"]["loss"][0] == pytest.approx(20.0)
     np.testing.assert_array_equal(curves.grad_evals, [0, 10, 20, 30, 40])
 
 
@@ -159,7 +160,7 @@ def test_evaluation_is_at_the_parameters_that_the_rule_names_and_its_evaluations
     )
     program = cell(doubled)
     curves = program.run(program.start(0, "0"), {})
-    np.testing.assert_array_equal(curves.metrics["test"]["loss"], 0)
+    np.testing.assert_array_equal(curves.metrics["train"]["loss"], 0)
     np.testing.assert_array_equal(curves.grad_evals, 7)
 
 

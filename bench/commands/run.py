@@ -10,8 +10,8 @@ from bench.protocol import SCHEDULES
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid run`."""
     parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
-    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the suite's")
-    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help="optimizers instead of the suite's")
+    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the suite's, or all")
+    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help="optimizers instead of the suite's, or all")
     parser.add_argument("--trials", type=int, help="settings tried in each search")
     parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
     parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> list[str] | None:
-    """Splits at commas outside brackets: adam(b1=0.8,b2=0.5),sgd is two names. Empty or 'all' is the suite's choice."""
+    """Splits at commas outside brackets: adam(b1=0.8,b2=0.5),sgd is two names. Empty is the suite's choice."""
     parts, depth, current = [], 0, ""
     for character in text:
         depth += (character == "(") - (character == ")")
@@ -33,7 +33,7 @@ def _names(text: str) -> list[str] | None:
         else:
             current += character
     named = [part.strip() for part in (*parts, current) if part.strip()]
-    return None if named in ([], ["all"]) else named
+    return named or None
 
 
 def main(args: argparse.Namespace) -> int:

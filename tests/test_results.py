@@ -1,0 +1,134 @@
+"""A run's folder as an object: what belongs to it, its scores, its times, its tables."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import frames, records, results
+from bench.errors import UserError
+from bench.records import Record
+from bench.results import ROUNDS
+
+MANIFEST = {
+    "suite": "core",
+    "suite_version": 1,
+    "protocol": {},
+    "replicates": 2,
+    "seeds": 2,
+    "tasks": ["t"],
+    "optimizers": ["o"],
+    "fingerprints": {"t--o": "right"},
+    "failed": {},
+}
+STEP = np.array([0, 10], np.int32)
+
+
+def put(folder: Path, replicate: int, fingerprint: str = "right", last: float = 0.5, optimizer: str = "o") -> None:
+    """A record of three trials, the second chosen by training loss and the third by validation loss; every number
+    says where it belongs: 100 x chosen setting + 10 x seed, in each split its own."""
+    arrays: dict[str, np.ndarray] = {
+        "step": STEP,
+        "chosen": np.array([1, 2], np.int32),
+        "selected/train": np.array(1, np.int32),
+        "selected/valid": np.array(2, np.int32),
+        "hparams/learning_rate": np.array([0.1, 0.2, 0.3]),
+    }
+    for stage, shape in (("search", (3,)), ("final", (2, 3))):
+        for index, split in enumerate(("train", "valid", "test")):
+            for metric in ("loss", "accuracy"):
+                values = np.full((*shape, 2), last + index, np.float32)
+                if stage == "final":
+                    values += 100 * np.arange(2)[:, None, None] + 10 * np.arange(3)[:, None]
+                arrays[f"{stage}/{split}/{metric}"] = values.astype(np.float32)
+        arrays[f"{stage}/grad_evals"] = np.broadcast_to(STEP, (*shape, 2)).copy()
+        arrays[f"{stage}/diverged"] = np.full(shape, -1, np.int32)
+        arrays[f"{stage}/distance"] = np.ones(shape, np.float32)
+    meta: dict[str, Any] = {
+        **{"task": "t", "optimizer": optimizer, "replicate": replicate, "fingerprint": fingerprint, "floor": 0.01},
+        **{"budget": 10, "metric": "accuracy", "paper": "", "device": "cpu", "environment": {"jax": "1.2"}},
+        **{"trace_s": 1.0, "compile_s": 2.0, "compile_cached": False, "param_bytes": 8, "state_bytes": 16},
+    }
+    record = Record(meta, {name: np.asarray(values) for name, values in arrays.items()})
+    records.save(folder, records.encode(record), record.name)
+
+
+def timing(cell: str = "right") -> dict[str, Any]:
+    times = {name: [value] * 3 for name, value in zip(ROUNDS, (0.5, 0.4, 0.25, 0.2), strict=True)}
+    return {**times, "doubling": 2.0, "distance": 1.0, "steps": 10, "cell": cell, "fingerprint": ""}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    results.write_manifest(tmp_path, MANIFEST)
+    return tmp_path
+
+
+def test_only_what_was_asked_for_and_made_by_this_code_is_shown(folder: Path) -> None:
+    put(folder, 0)
+    put(folder, 1, fingerprint="of other code")
+    put(folder, 2)  # beyond the replicates asked for
+    put(folder, 0, optimizer="another")
+    loaded = results.load(folder)
+    assert [record.name for record in loaded.units] == ["t--o--r00"]
+    assert loaded.units[0].seeds == 2  # of three
+
+
+def test_a_score_is_the_mean_over_seeds_of_the_log_of_the_floored_loss_of_what_was_chosen(folder: Path) -> None:
+    put(folder, 0)
+    put(folder, 1, last=1e-9)
+    scores = results.load(folder).scores("train", "train")
+    assert scores.shape == (1, 1, 2)
+    assert scores[0, 0] == pytest.approx([np.log([0.5, 10.5]).mean(), np.log([0.01, 10.0]).mean()], rel=1e-5)
+    by_valid = results.load(folder).scores("valid", "test")
+    assert by_valid[0, 0, 0] == pytest.approx(np.log([102.5, 112.5]).mean(), rel=1e-5)
+
+
+def test_a_run_that_diverged_scores_infinity_and_a_missing_one_nothing(folder: Path) -> None:
+    put(folder, 0, last=float("nan"))
+    scores = results.load(folder).scores("train", "train")
+    assert scores[0, 0, 0] == np.inf
+
+
+def test_times_are_the_cells_own_and_of_this_code(folder: Path) -> None:
+    put(folder, 0)
+    file = results.timing_file(folder, "t")
+    file.parent.mkdir()
+    file.write_text(json.dumps({"o": timing()}))
+    found = results.load(folder).timings["t", "o"]
+    assert (found.seconds_per_step, found.ratio) == (0.5, 2.0)
+    file.write_text(json.dumps({"o": timing("of other code")}))
+    assert not results.load(folder).timings
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"o": 5}', '{"o": {"step_s": [1]}}', '{"o": {"unsound": "why"}}'])
+def test_damaged_times_are_no_times(folder: Path, content: str) -> None:
+    put(folder, 0)
+    results.timing_file(folder, "t").parent.mkdir()
+    results.timing_file(folder, "t").write_text(content)
+    assert not results.load(folder).timings
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"schema": 1}', '{"schema": 9}', '{"schema": 1, "protocol": 5}'])
+def test_a_damaged_manifest_is_named(folder: Path, content: str) -> None:
+    (folder / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json"):
+        results.load(folder)
+
+
+def test_the_tables_say_which_setting_each_final_run_had(folder: Path) -> None:
+    put(folder, 0)
+    made = frames.tables(results.load(folder))
+    finals = made.curves[(made.curves.stage == "final") & (made.curves.metric == "loss") & (made.curves.step == 10)]
+    for selected_by, trial, chosen in (("train", 1, 0), ("valid", 2, 1)):
+        for seed in range(2):
+            for index, split in enumerate(("train", "valid", "test")):
+                row = finals[(finals.selected_by == selected_by) & (finals.seed == str(seed)) & (finals.split == split)]
+                assert row.value.item() == 0.5 + index + 100 * chosen + 10 * seed
+                assert row.trial.item() == trial
+    trials = made.trials[made.trials.stage == "final"]
+    assert set(zip(trials.selected_by, trials.learning_rate, strict=True)) == {("train", 0.2), ("valid", 0.3)}
+    assert set(trials.status) == {"ok"}
+    assert made.units.environment_jax.item() == "1.2"
