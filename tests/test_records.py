@@ -133,6 +133,28 @@ class TestFingerprint:
             digests[name] = code_digest(tmp_path / "rule.py")
         assert digests["as it is"] == digests["commented"] == digests["reworded"] != digests["changed"]
 
+    def test_what_an_optimizer_imports_beside_it_decides(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        package = tmp_path / "rules"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "inner.py").write_text("SCALE = 1.0\n")
+        (package / "outer.py").write_text("from .inner import SCALE\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        before = self.of(optimizer="rules.outer:rule")
+        (package / "inner.py").write_text("SCALE = 10.0\n")
+        assert self.of(optimizer="rules.outer:rule") != before
+
+    def test_a_file_that_is_not_python_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "broken.py").write_text("x = 1\ndef (\n")
+        with pytest.raises(UserError, match=r"broken\.py, line 2 is not Python"):
+            self.of(optimizer=str(tmp_path / "broken.py"))
+
+    def test_code_that_changed_since_the_run_began_is_refused(self) -> None:
+        from bench.worker import SweepJob, attempt
+
+        failure = attempt(SweepJob(self.task, "sgd", self.protocol, 0, "of the code as it was"))
+        assert "was changed while the run went on" in failure.reason
+
     def test_the_code_of_a_unit_is_all_that_it_imports(self) -> None:
         from bench.code import closure
 

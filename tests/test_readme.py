@@ -1,0 +1,25 @@
+"""What the README shows works as it stands."""
+
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+
+import optimizers
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_optimizer_in_the_readme_is_one(tmp_path: Path) -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "def signed" in block)
+    (tmp_path / "signed.py").write_text(code)
+    optimizer = optimizers.get(str(tmp_path / "signed.py"))
+    tx = optimizer.make(learning_rate=0.1)
+    updates, _ = tx.update(jnp.array([2.0, -3.0]), tx.init(jnp.zeros(2)))
+    assert updates == pytest.approx([-0.1, 0.1])
+
+
+def test_every_file_that_the_readme_names_is_there() -> None:
+    for path in re.findall(r"\]\(([\w/.]+)\)", README):
+        assert (Path(__file__).parent.parent / path).is_file(), path
