@@ -36,11 +36,10 @@ def make(results: Results, folder: Path) -> Path:
     write_atomically(folder / "leaderboard.csv", tables.to_csv(rows).encode())
     write_atomically(folder / "leaderboard.md", tables.to_markdown(rows).encode())
     shown = []
-    for picture in figures.pictures(results, both):
-        files = figures.render(picture)
-        for ending, content in files.items():
-            write_atomically(folder / "figures" / f"{picture.name}.{ending}", content)
-        shown.append(page.Figure(picture.name, picture.title, picture.caption, files["svg"]))
+    for drawn in figures.draw_all(results, both):
+        for ending, content in drawn.files.items():
+            write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
+        shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
     index = folder / "index.html"
     write_atomically(index, page.render(results, rows, shown).encode())
     return index

@@ -5,10 +5,14 @@ apart; markers and dashes carry it in greyscale. Figures are made without pyplot
 """
 
 import io
+import multiprocessing
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -21,6 +25,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench import stats
+from bench.machine import cores
 from bench.results import Results
 from bench.stats import Array
 from reports.boards import RULES, Board, compile_seconds, metric_name, step_ratios
@@ -64,6 +69,19 @@ class Picture:
     figure: Figure
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A picture as files, by format; the words are the picture's."""
+
+    name: str
+    title: str
+    caption: str
+    files: Mapping[str, bytes]
+
+
+Maker = Callable[[Results, Sequence[Board]], Picture | None]
+
+
 def styles(optimizers: Sequence[str]) -> dict[str, Style]:
     """A look for each optimizer, by its place in the run."""
     return {
@@ -74,21 +92,41 @@ def styles(optimizers: Sequence[str]) -> dict[str, Style]:
 
 def pictures(results: Results, boards: Sequence[Board]) -> Iterator[Picture]:
     """All pictures that the results allow, in a page's order; none of nothing."""
-    if not results.units:
-        return
-    makers: list[Callable[[Results, Sequence[Board]], Picture | None]] = [
-        leaderboard,
-        convergence_by_step,
-        convergence_by_second,
-        final,
-        learning_rate,
-        step_time,
-    ]
-    for make in makers:
-        with _theme():
-            picture = make(results, boards)
+    for make in _makers(results):
+        picture = _make(make, results, boards)
         if picture:
             yield picture
+
+
+def draw_all(results: Results, boards: Sequence[Board]) -> list[Drawn]:
+    """All pictures as files, drawn on as many cores as there are.
+
+    In processes forked from this one, which have matplotlib and the results already; where that cannot be done, or
+    threads forbid it, one after another.
+    """
+    draw = partial(_draw, results=results, boards=boards)
+    makers = _makers(results)
+    if "fork" not in multiprocessing.get_all_start_methods() or threading.active_count() > 1 or len(cores()) < 2:
+        return [drawn for drawn in map(draw, makers) if drawn]
+    forked = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(len(cores()), len(makers) or 1), mp_context=forked) as pool:
+        return [drawn for drawn in pool.map(draw, makers) if drawn]
+
+
+def _makers(results: Results) -> list[Maker]:
+    if not results.units:
+        return []
+    return [leaderboard, convergence_by_step, convergence_by_second, final, learning_rate, step_time]
+
+
+def _make(make: Maker, results: Results, boards: Sequence[Board]) -> Picture | None:
+    with _theme():
+        return make(results, boards)
+
+
+def _draw(make: Maker, results: Results, boards: Sequence[Board]) -> Drawn | None:
+    picture = _make(make, results, boards)
+    return Drawn(picture.name, picture.title, picture.caption, render(picture)) if picture else None
 
 
 def render(picture: Picture) -> dict[str, bytes]:
