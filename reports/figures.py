@@ -6,6 +6,7 @@ apart; markers and dashes carry it in greyscale. Figures are made without pyplot
 
 import io
 import multiprocessing
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +107,8 @@ def draw_all(results: Results, boards: Sequence[Board]) -> list[Drawn]:
     """
     draw = partial(_draw, results=results, boards=boards)
     makers = _makers(results)
-    if "fork" not in multiprocessing.get_all_start_methods() or threading.active_count() > 1 or len(cores()) < 2:
+    threaded = threading.active_count() > 1 or "jax" in sys.modules  # JAX's threads are not Python's
+    if threaded or "fork" not in multiprocessing.get_all_start_methods() or len(cores()) < 2:
         return [drawn for drawn in map(draw, makers) if drawn]
     forked = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(len(cores()), len(makers) or 1), mp_context=forked) as pool:
