@@ -4,6 +4,7 @@ arrays that it stands for, made where they are needed.
 Nothing here imports JAX, so that a grid can be listed and planned in milliseconds.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +53,7 @@ class Model(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(ABC):
     """Static description of a task. Subclasses say how the functions and the arrays are made.
 
     Attributes:
@@ -69,13 +70,13 @@ class Task:
     metric: str
     floor: float = 1e-4
 
+    @abstractmethod
     def build(self) -> Model:
         """The task's pure functions."""
-        raise NotImplementedError(f"{type(self).__name__} must define build()")
 
+    @abstractmethod
     def data(self) -> Data:
         """The task's arrays, on the host."""
-        raise NotImplementedError(f"{type(self).__name__} must define data()")
 
     @property
     def facts(self) -> dict[str, Any]:
