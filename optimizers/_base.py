@@ -5,10 +5,7 @@ anew at each step from that step's values (making is free, it only closes over s
 wraps `make` in `optax.inject_hyperparams`.
 """
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from optimizers._names import OptimizerError, Spec, parse, source_file
+from optimizers._names import OptimizerError, parse, source_file
 from optimizers._space import Space, log_uniform
+from optimizers._spec import Spec, SpecError, module_of
 
 Scalar = float | jax.Array
 PyTree = Any
@@ -157,20 +155,12 @@ def _load(spec: str, parsed: Spec) -> Optimizer:
 
 
 def _import(spec: str, parsed: Spec) -> Any:
-    path = source_file(spec)
+    source_file(spec)
+    listed = parsed.attr is None and not parsed.is_path
     try:
-        if not parsed.is_path:
-            return importlib.import_module(parsed.target if parsed.attr else f"optimizers.{parsed.target}")
-        name = f"_optimizer_{path.stem}"
-        found = importlib.util.spec_from_file_location(name, path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        sys.modules[name] = module  # dataclasses and pickles of the file's own classes look here
-        found.loader.exec_module(module)
-        return module
-    except Exception as error:
-        raise OptimizerError(f"optimizer {spec!r}: {path} does not import: {type(error).__name__}: {error}") from error
+        return module_of(Spec(f"optimizers.{parsed.target}", None) if listed else parsed)
+    except SpecError as error:
+        raise OptimizerError(f"optimizer {spec!r}: {error}") from error
 
 
 def _with_default_rate(spec: str, function: Callable[..., Any]) -> Callable[..., Any]:
