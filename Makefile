@@ -26,7 +26,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 comma := ,
 bench_args = $(if $(TASKS),--tasks '$(TASKS)') $(if $(OPTIMIZERS),--optimizers '$(OPTIMIZERS)') $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench lint golden peers clean
+.PHONY: help setup bench report test test-all microbench lint golden frozen peers clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +54,10 @@ lint: setup
 # Trajectories of independent packages, which the tests compare with; needed only when one is added.
 golden: peers
 	@$(PEERS)/bin/python tests/golden/make.py
+
+# The data files that the project ships, from the package that they are taken from.
+frozen: peers
+	@$(PEERS)/bin/python tests/frozen/make.py
 
 peers: $(PEERS)/.installed
 

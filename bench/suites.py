@@ -1,10 +1,10 @@
 """Named, versioned grids. A suite's version moves when its tasks or its default optimizers change."""
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
-from bench.errors import UserError
+from bench.errors import unknown
 from bench.protocol import Protocol
+from bench.tasks import core, extra
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ SUITES = {
     suite.name: suite
     for suite in (
         Suite("smoke", 1, ("breast_cancer", "diabetes"), ("sgd", "adam"), Protocol(2, 4, 2, steps=100)),
-        Suite("core", 1, ("mnist_5k", "digits", "breast_cancer", "diabetes")),
+        Suite("core", 1, tuple(task.name for task in core.TASKS)),
+        Suite("full", 1, tuple(task.name for task in (*core.TASKS, *extra.TASKS))),
     )
 }
 
@@ -38,9 +39,5 @@ def get(name: str) -> Suite:
       UserError: there is none.
     """
     if name not in SUITES:
-        close = get_close_matches(name, SUITES, n=1)
-        raise UserError(
-            f"there is no suite {name!r}; "
-            + (f"did you mean {close[0]}?" if close else f"there are {', '.join(SUITES)}")
-        )
+        raise unknown("suite", name, SUITES)
     return SUITES[name]

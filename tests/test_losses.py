@@ -1,107 +1,132 @@
-"""Losses and metrics against scikit-learn and SciPy, on random and on degenerate inputs."""
+"""Losses against scikit-learn and SciPy, on random and on degenerate inputs, and their gradients."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import expit, log_softmax
+from scipy.special import expit, huber, log_softmax, softmax
+from sklearn.utils.class_weight import compute_class_weight
 
 import bench.losses
 
 losses: Any = bench.losses  # declared for JAX arrays, and given NumPy's here
 outputs = arrays(np.float32, (7, 3), elements=st.floats(-80, 80, width=32))
+moderate = arrays(np.float64, (7, 3), elements=st.floats(-6, 6))
 classes = arrays(np.int32, 7, elements=st.integers(0, 2))
 bits = arrays(np.float32, (7, 3), elements=st.sampled_from([0.0, 1.0]))
+shares = arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32))
 quick = settings(max_examples=40, deadline=None)
+
+
+def one_hot(y: np.ndarray) -> np.ndarray:
+    return np.eye(3, dtype=np.float32)[y]
 
 
 @quick
 @given(outputs, classes)
 def test_softmax_cross_entropy(z: np.ndarray, y: np.ndarray) -> None:
     expected = -log_softmax(z.astype(np.float64), axis=-1)[np.arange(7), y]
-    np.testing.assert_allclose(losses.softmax_cross_entropy(z, np.eye(3, dtype=np.float32)[y]), expected, 1e-4, 1e-5)
+    np.testing.assert_allclose(losses.softmax_cross_entropy(z, one_hot(y)), expected, 1e-4, 1e-5)
 
 
 @quick
-@given(outputs, bits)
-def test_sigmoid_cross_entropy(z: np.ndarray, y: np.ndarray) -> None:
-    p = expit(np.where(y > 0, z, -z).astype(np.float64))
-    np.testing.assert_allclose(losses.sigmoid_cross_entropy(z, y), -np.log(p).sum(-1), 1e-4, 1e-5)
+@given(outputs, shares)
+def test_sigmoid_cross_entropy_of_labels_and_of_shares(z: np.ndarray, y: np.ndarray) -> None:
+    wide = z.astype(np.float64)
+    expected = -(y * np.log(expit(wide)) + (1 - y) * np.log(expit(-wide))).sum(-1)
+    np.testing.assert_allclose(losses.sigmoid_cross_entropy(z, y), expected, 1e-4, 1e-4)
 
 
 @quick
 @given(outputs, outputs)
-def test_half_squared_error_is_half_of_scikit_learns(z: np.ndarray, y: np.ndarray) -> None:
-    expected = 3 * sklearn.metrics.mean_squared_error(y, z) / 2
-    assert float(losses.half_squared_error(z, y).mean()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+def test_squared_errors_are_scikit_learns(z: np.ndarray, y: np.ndarray) -> None:
+    expected = 3 * sklearn.metrics.mean_squared_error(y, z)
+    assert float(losses.squared_error(z, y).mean()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert float(losses.half_squared_error(z, y).mean()) == pytest.approx(expected / 2, rel=1e-4, abs=1e-6)
 
 
 @quick
+@given(outputs, outputs, st.sampled_from([0.1, 1.0, 5.0]))
+def test_huber_is_scipys(z: np.ndarray, y: np.ndarray, delta: float) -> None:
+    expected = huber(delta, z.astype(np.float64) - y).sum(-1)
+    np.testing.assert_allclose(losses.huber(z, y, delta=delta), expected, 1e-4, 1e-4)
+
+
+@quick
+@given(outputs, classes, st.sampled_from([0.0, 1.0, 2.0, 3.5]))
+def test_focal_takes_easy_rows_back(z: np.ndarray, y: np.ndarray, gamma: float) -> None:
+    wide = z.astype(np.float64)
+    p = softmax(wide, axis=-1)
+    others = np.where(one_hot(y) > 0, 0, p).sum(-1)  # 1 - p of the target's class, without cancellation
+    expected = -(others**gamma) * log_softmax(wide, axis=-1)[np.arange(7), y]
+    np.testing.assert_allclose(losses.focal(z, one_hot(y), gamma=gamma), expected, 1e-3, 1e-5)
+
+
+@quick
+@given(outputs, bits, st.sampled_from([0.0, 2.0]))
+def test_sigmoid_focal_takes_easy_labels_back(z: np.ndarray, y: np.ndarray, gamma: float) -> None:
+    toward = np.where(y > 0, z, -z).astype(np.float64)
+    expected = -(expit(-toward) ** gamma * np.log(expit(toward))).sum(-1)
+    np.testing.assert_allclose(losses.sigmoid_focal(z, y, gamma=gamma), expected, 1e-3, 1e-4)
+
+
+@quick
+@given(arrays(np.float32, (60, 3), elements=st.floats(-8, 8, width=32)), st.integers(0, 2**31))
+def test_rows_weighed_by_class_give_scikit_learns_weighted_loss(z: np.ndarray, seed: int) -> None:
+    y = np.random.RandomState(seed).choice(3, 60, p=[0.7, 0.2, 0.1])
+    y[:3] = 0, 1, 2
+    weight = compute_class_weight("balanced", classes=np.arange(3), y=y)[y]
+    assert weight.mean() == pytest.approx(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that float32 probabilities sum to one up to rounding only
+        expected = sklearn.metrics.log_loss(y, softmax(z.astype(np.float64), axis=-1), sample_weight=weight)
+    ours = (weight * np.asarray(losses.softmax_cross_entropy(z, one_hot(y)))).mean()
+    assert ours == pytest.approx(expected, rel=1e-4)
+
+
+Loss = Callable[..., Any]
+LOSSES: list[Loss] = [
+    losses.softmax_cross_entropy,
+    losses.focal,
+    losses.sigmoid_cross_entropy,
+    losses.sigmoid_focal,
+    losses.squared_error,
+    losses.half_squared_error,
+    losses.huber,
+]
+
+
+means = {loss: jax.jit(lambda z, y, loss=loss: loss(z, y).mean()) for loss in LOSSES}
+gradients = {loss: jax.jit(jax.grad(mean)) for loss, mean in means.items()}
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+@settings(max_examples=15, deadline=None)
 @given(outputs, classes)
-def test_accuracy(z: np.ndarray, y: np.ndarray) -> None:
-    expected = sklearn.metrics.accuracy_score(y, z.argmax(-1))
-    assert float(losses.accuracy(z, np.eye(3, dtype=np.float32)[y])) == pytest.approx(expected)
+def test_gradients_are_finite_however_large_the_outputs(loss: Loss, z: np.ndarray, y: np.ndarray) -> None:
+    assert np.isfinite(gradients[loss](z, one_hot(y))).all()
 
 
-def test_a_row_with_nan_is_wrong_whatever_its_class() -> None:
-    z = np.full((3, 3), np.nan, np.float32)
-    assert float(losses.accuracy(z, np.eye(3, dtype=np.float32))) == 0
-    z = np.array([[np.nan, 9.0, 0.0], [0.0, 9.0, np.nan], [0.0, 9.0, 1.0]], np.float32)
-    assert float(losses.accuracy(z, np.eye(3, dtype=np.float32)[[0, 1, 1]])) == pytest.approx(1 / 3)
-
-
-@quick
-@given(outputs, bits)
-def test_binary_accuracy(z: np.ndarray, y: np.ndarray) -> None:
-    expected = sklearn.metrics.accuracy_score(y.ravel(), (z >= 0).ravel())
-    assert float(losses.binary_accuracy(z, y)) == pytest.approx(expected)
-
-
-def test_binary_accuracy_counts_nan_as_wrong() -> None:
-    z = np.array([[np.nan], [np.nan], [1.0], [-1.0]], np.float32)
-    assert float(losses.binary_accuracy(z, np.array([[0.0], [1.0], [1.0], [0.0]], np.float32))) == 0.5
-
-
-@quick
-@given(arrays(np.float32, (9, 1), elements=st.floats(-10, 10, width=32)), st.integers(0, 2**31))
-def test_r2(z: np.ndarray, seed: int) -> None:
-    y = np.random.RandomState(seed).normal(size=(9, 1)).astype(np.float32)
-    expected = sklearn.metrics.r2_score(y, z)
-    assert float(losses.r2(z, y)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
-
-
-@pytest.mark.parametrize("prediction", [2.0, 3.0])
-def test_r2_of_constant_targets_is_scikit_learns(prediction: float) -> None:
-    y, z = np.full((5, 1), 2.0, np.float32), np.full((5, 1), prediction, np.float32)
-    assert float(losses.r2(z, y)) == sklearn.metrics.r2_score(y, z)
-
-
-def test_r2_of_nan_is_nan() -> None:
-    assert np.isnan(losses.r2(np.full((3, 1), np.nan, np.float32), np.arange(3, dtype=np.float32)[:, None]))
-
-
-@quick
-@given(outputs, classes, arrays(np.int32, 7, elements=st.integers(0, 1)))
-def test_sums_by_split_are_the_sums_of_its_rows_and_nan_stays_in_its_split(
-    rows: np.ndarray, y: np.ndarray, split: np.ndarray
-) -> None:
-    rows[split == 0, 0] = np.nan
-    sums = np.asarray(losses.sums_by_split(rows, split, 3))
-    for k in range(3):
-        np.testing.assert_allclose(sums[k], rows[split == k].sum(0), rtol=1e-5, atol=1e-4)
-
-
-@quick
-@given(arrays(np.float32, (40, 2), elements=st.floats(-3, 3, width=32)), st.integers(1, 39))
-def test_a_metric_of_two_outputs_is_that_of_its_rows(z: np.ndarray, first: int) -> None:
-    y = np.random.RandomState(0).normal(size=(40, 2)).astype(np.float32)
-    split = np.arange(40) < first
-    sums = losses.sums_by_split(losses.r2.rows(z, y), split.astype(np.int32), 2)
-    total = ((y[split] - y[split].mean(0)) ** 2).sum()
-    if split.sum() > 1:
-        expected = 1 - ((y[split] - z[split]) ** 2).sum() / total
-        assert float(losses.r2.finish(sums[1], np.float32(first))) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+@settings(max_examples=15, deadline=None)
+@given(moderate, classes)
+def test_gradients_are_those_of_the_values(loss: Loss, z: np.ndarray, y: np.ndarray) -> None:
+    """Central differences in float64; Huber's bend, where they are half right, is kept away from."""
+    target = one_hot(y).astype(np.float64)
+    if loss is losses.huber:
+        z = z + np.where(abs(abs(z - target) - 1) < 1e-3, 0.01, 0)
+    step = 1e-5
+    with jax.enable_x64(True):
+        gradient = gradients[loss](z, target)
+        for at in np.ndindex(2, 3):
+            moved = np.zeros_like(z)
+            moved[at] = step
+            slope = (means[loss](z + moved, target) - means[loss](z - moved, target)) / (2 * step)
+            assert float(gradient[at]) == pytest.approx(float(slope), rel=1e-4, abs=1e-7)

@@ -1,0 +1,1 @@
+"""How the frozen files of bench/data/files are made."""
