@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from bench import machine, records, results, runner
 from bench.code import code_digest
-from bench.errors import UserError
+from bench.errors import Unavailable, UserError
 from bench.files import explain, write_atomically
 from bench.fingerprint import ROOT, fingerprint
 from bench.grid import Cell, Grid, resolve
@@ -27,6 +27,9 @@ TIMEOUT_S = 600.0  # for one unit
 
 class Watcher:
     """Is told how a run goes; this one keeps it to itself."""
+
+    def preparing(self, task: str) -> None:
+        """A task's data is about to be fetched or made for the first time."""
 
     def planned(self, grid: Grid, plan: Plan) -> None:
         """The work is known, if there is any, and about to begin."""
@@ -43,7 +46,7 @@ class Watcher:
 
 def run(
     suite: str = "core",
-    tasks: Sequence[str] | None = None,
+    tasks: Sequence[str | Task] | None = None,
     optimizers: Sequence[str] | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
@@ -54,7 +57,8 @@ def run(
     """Runs a grid, or what is missing of it.
 
     Args:
-      suite, tasks, optimizers: what to run; see `bench.grid.resolve`.
+      suite, tasks, optimizers: what to run; see `bench.grid.resolve`. A task whose data is not on this machine and
+        cannot be fetched is skipped, and the manifest says why.
       out: folder of the run; runs/SUITE if not given.
       workers: processes; one for each core that may be used if not given.
       timeout: seconds that one unit may take.
@@ -72,13 +76,14 @@ def run(
     if not 0 < timeout < float("inf"):
         raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
     cores = _cores(workers)
+    watcher = watcher or Watcher()
     with _claimed(folder):
+        grid = _prepared(grid, watcher)
         before = results.read_manifest(folder) or {}
         _check_protocol(folder, before, grid)
         prints = grid.fingerprints()
         asked = _asked(grid, prints)
         plan = runner.plan(folder, grid, prints)
-        watcher = watcher or Watcher()
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
         if not (current and not plan.missing and not _untimed(folder, grid, prints)):
@@ -117,6 +122,19 @@ def _work(
         results.write_manifest(folder, manifest)
     finally:
         watcher.close()
+
+
+def _prepared(grid: Grid, watcher: Watcher) -> Grid:
+    """The grid with its data in the cache, tasks that cannot have theirs left out."""
+    skipped: dict[str, str] = {}
+    for task in grid.tasks:
+        if not task.prepared:
+            watcher.preparing(task.name)
+            try:
+                task.prepare()
+            except Unavailable as error:
+                skipped[task.name] = str(error)
+    return grid.without(skipped) if skipped else grid
 
 
 def _cores(workers: int | None) -> list[int | None]:
@@ -169,6 +187,7 @@ def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
         "seeds": grid.protocol.seeds,
         "tasks": [task.name for task in grid.tasks],
         "optimizers": list(grid.optimizers),
+        "skipped": dict(grid.skipped),
         "fingerprints": {f"{task}--{optimizer}": value for (task, optimizer), value in prints.items()},
     }
 
@@ -228,7 +247,7 @@ def _time(
         settings = {grid.optimizers[name]: setting for name, setting in todo[task.name].items()}
         own = {grid.optimizers[name]: prints[task.name, name] for name in todo[task.name]}
         fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **own}
-        return task, TimingJob(task, settings, grid.protocol, fingerprints)
+        return task, TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
 
     for ended in workers.run(draw, timeout * len(grid.optimizers)):
         if ended is not None and not isinstance(ended.outcome, Failure):

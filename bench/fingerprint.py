@@ -6,7 +6,6 @@ final seeds there are, since more of either only adds. Needs no JAX, so that a f
 """
 
 import hashlib
-import inspect
 import json
 import os
 from importlib.metadata import version
@@ -21,11 +20,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "optimizers")
 LIBRARIES = ("jax", "jaxlib", "optax", "flax", "numpy", "scipy")
 
-# The data's own hash stands for the code that prepares it; files, paths and messages decide no number, nor does the
-# front door, which leads everywhere.
+# The data's own hash stands for the code that loads it; files, paths and messages decide no number, nor do the front
+# doors, which lead everywhere.
 NEUTRAL = frozenset(
     f"bench/{name}"
-    for name in ("__init__.py", "data", "code.py", "errors.py", "files.py", "machine.py", "paths.py", "records.py")
+    for name in (
+        *("__init__.py", "tasks/__init__.py", "code.py", "errors.py", "files.py", "machine.py", "paths.py"),
+        *("records.py", "data"),
+    )
 )
 
 SETTINGS = ("JAX_ENABLE_X64", "JAX_DEFAULT_PRNG_IMPL", "JAX_THREEFRY_PARTITIONABLE", "JAX_DEFAULT_MATMUL_PRECISION")
@@ -59,7 +61,7 @@ def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
         "task": task.identity,
         "optimizer": optimizers.parse(optimizer).name,
         "protocol": protocol.identity,
-        "code": _code(Path(inspect.getfile(type(task))), optimizer),
+        "code": _code(task.code, optimizer),
         "versions": versions(),
         "platform": platform(),
         "flags": xla_flags(),
@@ -69,11 +71,11 @@ def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _code(task: Path, optimizer: str) -> str:
-    """Hash of the spine, the task's module and the optimizer's file, with all that they import of the project and, for
+def _code(task: frozenset[Path], optimizer: str) -> str:
+    """Hash of the spine, the task's files and the optimizer's file, with all that they import of the project and, for
     an optimizer in a package, of that package, unless a version already stands for it."""
     file = optimizers.source_file(optimizer)
-    files = closure({ROOT / "bench" / "sweep.py", task, file}, ROOT, PACKAGES, NEUTRAL)
+    files = closure({ROOT / "bench" / "sweep.py", *task, file}, ROOT, PACKAGES, NEUTRAL)
     spec = optimizers.parse(optimizer)
     module = spec.target.split(".")
     if spec.attr is not None and not spec.is_path and module[0] not in (*LIBRARIES, *PACKAGES):

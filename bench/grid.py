@@ -1,8 +1,9 @@
 """What a command asks for, resolved and checked before anything is computed: nothing fails later for a wrong name."""
 
+import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import optimizers
 from bench import suites, tasks
@@ -12,6 +13,7 @@ from bench.protocol import Protocol
 from bench.task import Task
 
 Cell = tuple[str, str]  # (task, optimizer)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,17 @@ class Grid:
     """Tasks times optimizers under a protocol.
 
     Attributes:
+      specs: {name of a task: spec as the user wrote it, or the task itself}.
       optimizers: {name in records: spec as the user wrote it}.
+      skipped: {name of a task that was asked for: why it is not among the tasks}.
     """
 
     suite: suites.Suite
     protocol: Protocol
     tasks: Sequence[Task]
+    specs: Mapping[str, str | Task]
     optimizers: Mapping[str, str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprints(self) -> dict[Cell, str]:
         """What decides the numbers of each cell."""
@@ -35,10 +41,21 @@ class Grid:
             for name, spec in self.optimizers.items()
         }
 
+    def without(self, skipped: Mapping[str, str]) -> "Grid":
+        """The grid without tasks that cannot be had now, by name with the reason.
+
+        Raises:
+          UserError: none is left.
+        """
+        left = [task for task in self.tasks if task.name not in skipped]
+        if not left:
+            raise UserError(f"nothing to run: {'; '.join(f'{name} skipped: {why}' for name, why in skipped.items())}")
+        return replace(self, tasks=left, skipped=skipped)
+
 
 def resolve(
     suite: str = "core",
-    task_names: Sequence[str] | None = None,
+    task_specs: Sequence[str | Task] | None = None,
     optimizer_specs: Sequence[str] | None = None,
     **changes: Any,
 ) -> Grid:
@@ -46,7 +63,7 @@ def resolve(
 
     Args:
       suite: name of a suite, whose tasks, optimizers and protocol hold where nothing else is given.
-      task_names, optimizer_specs: what to run instead of the suite's.
+      task_specs, optimizer_specs: what to run instead of the suite's.
       changes: fields of `Protocol` to change; None leaves a field alone.
 
     Raises:
@@ -54,30 +71,34 @@ def resolve(
     """
     chosen = suites.get(suite)
     protocol = replace(chosen.protocol, **{name: value for name, value in changes.items() if value is not None})
-    specs = _names("optimizers", optimizer_specs, chosen.optimizers or optimizers.names(), optimizers.names())
+    specs = _listed("optimizers", str, optimizer_specs, chosen.optimizers or optimizers.names(), optimizers.names())
     for spec in specs:
-        _check(spec)
-    picked = [tasks.get(name) for name in _names("tasks", task_names, chosen.tasks, tasks.names())]
-    if protocol.steps is not None:
-        picked = [replace(task, steps=protocol.steps) for task in picked]
+        _check_optimizer(spec)
+    wanted = _listed("tasks", (str, Task), task_specs, chosen.tasks, tasks.names())
+    picked = [tasks.get(item, protocol.steps) for item in wanted]
+    for task, item in zip(picked, wanted, strict=True):
+        _check_task(task, item)
     names = [optimizers.parse(spec).name for spec in specs]
     for what, given in (("task", [task.name for task in picked]), ("optimizer", names)):
         twice = sorted({name for name in given if given.count(name) > 1})
         if twice:
             raise UserError(f"{what} {twice[0]!r} is named twice")
-    return Grid(chosen, protocol, picked, dict(zip(names, specs, strict=True)))
+    given_as = {task.name: item for task, item in zip(picked, wanted, strict=True)}
+    return Grid(chosen, protocol, picked, given_as, dict(zip(names, specs, strict=True)))
 
 
-def _names(what: str, given: Sequence[str] | None, default: Sequence[str], every: Sequence[str]) -> list[str]:
-    """The names that are meant: the suite's if none are given, all there are for the word 'all'."""
+def _listed(
+    what: str, kinds: Any, given: Sequence[Item] | None, default: Sequence[Any], every: Sequence[Any]
+) -> list[Item]:
+    """What is meant: the suite's if nothing is given, all there are for the word 'all'."""
     if given is None:
         return list(default)
-    if isinstance(given, str) or not given or not all(isinstance(name, str) for name in given):
+    if isinstance(given, str) or not given or not all(isinstance(item, kinds) for item in given):
         raise UserError(f"{what} must be a list of names, not {given!r}")
     return list(every) if list(given) == ["all"] else list(given)
 
 
-def _check(spec: str) -> None:
+def _check_optimizer(spec: str) -> None:
     """Refuses an optimizer that cannot be had; one that is not plainly of the catalogue is imported, and so is JAX."""
     optimizers.source_file(spec)
     parsed = optimizers.parse(spec)
@@ -85,3 +106,17 @@ def _check(spec: str) -> None:
         raise UserError(f"optimizer {spec!r}: the catalogue has an optimizer {parsed.name}; give the file another name")
     if parsed.is_path or parsed.attr or parsed.fixed:
         optimizers.get(spec)
+
+
+def _check_task(task: Task, spec: str | Task) -> None:
+    """Refuses a task that cannot be built or sent to a worker; one of the catalogue is known to, without JAX."""
+    if isinstance(spec, Task):
+        try:
+            pickle.dumps(spec)
+        except Exception as error:  # pickle raises whatever an object's own code does
+            raise UserError(
+                f"task {task.name} cannot be sent to workers ({error}); put it in a file and give path/to/file.py"
+            ) from error
+    elif spec in tasks.TASKS:
+        return
+    task.build()

@@ -5,11 +5,12 @@ cost no compilation, which for JAX's generator takes longer than for the whole t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 PyTree = Any
@@ -22,23 +23,61 @@ class Perceptron(nn.Module):
     Attributes:
       widths: outputs of each layer, the last one the network's.
       activation: elementwise function after every layer but the last.
+      dropout: share of the hidden units left out in training (Srivastava et al., 2014), the others scaled up.
     """
 
     widths: tuple[int, ...]
     activation: Callable[[jax.Array], jax.Array]
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Rows (n, features) to outputs (n, widths[-1])."""
+    def __call__(self, x: jax.Array, training: bool = False) -> jax.Array:
+        """Rows (n, features) to outputs (n, widths[-1]); training with dropout takes an rng named dropout."""
         for width in self.widths[:-1]:
             x = self.activation(nn.Dense(width)(x))
+            if self.dropout:
+                x = nn.Dropout(self.dropout, deterministic=not training)(x)
         return nn.Dense(self.widths[-1])(x)
+
+
+def squared_kernels(params: PyTree) -> jax.Array:
+    """Sum of the squares of all weights, biases aside: what an L2 penalty is a multiple of."""
+    kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if path[-1].key == "kernel"]
+    return jnp.stack([(kernel**2).sum() for kernel in kernels]).sum()
 
 
 def glorot_uniform(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform within sqrt(6 / (inputs + outputs)) of zero (Glorot & Bengio, 2010), Keras's default for dense layers."""
     bound = math.sqrt(6 / sum(shape))
     return rng.uniform(-bound, bound, shape)
+
+
+def glorot_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal of variance 2 / (inputs + outputs) (Glorot & Bengio, 2010)."""
+    return rng.normal(0, math.sqrt(2 / sum(shape)), shape)
+
+
+def he_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal of variance 2 / inputs, for rectified units (He et al., 2015, arXiv:1502.01852)."""
+    return rng.normal(0, math.sqrt(2 / shape[0]), shape)
+
+
+def lecun_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal of variance 1 / inputs (LeCun et al., 1998), flax's default but for its truncation."""
+    return rng.normal(0, math.sqrt(1 / shape[0]), shape)
+
+
+def orthogonal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """A random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014, arXiv:1312.6120)."""
+    tall = rng.normal(size=(max(shape), min(shape)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))  # makes the draw uniform
+    return q if q.shape == shape else q.T
+
+
+INITIALIZERS: Mapping[str, Initializer] = {
+    draw.__name__: draw for draw in (glorot_uniform, glorot_normal, he_normal, lecun_normal, orthogonal)
+}
 
 
 def initial_params(network: nn.Module, features: int, key: jax.Array, kernel: Initializer = glorot_uniform) -> PyTree:

@@ -30,12 +30,13 @@ STEP_S = 5e-6  # a guess of what a step costs beside them
 class Unit:
     """One replicate of one cell that is wanted, and the record of it that exists, if it only lacks final seeds.
 
-    `optimizer` is its name in records, `spec` what the user wrote.
+    `optimizer` is its name in records; the specs are what the user wrote, and what a worker is sent.
     """
 
     task: Task
     optimizer: str
-    spec: str
+    task_spec: str | Task
+    optimizer_spec: str
     replicate: int
     fingerprint: str
     previous: bytes | None = None
@@ -79,7 +80,7 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
     stale: list[str] = []
     damaged: dict[str, str] = {}
     for task, (name, spec), replicate in product(grid.tasks, grid.optimizers.items(), range(grid.protocol.replicates)):
-        unit = Unit(task, name, spec, replicate, fingerprints[task.name, name])
+        unit = Unit(task, name, grid.specs[task.name], spec, replicate, fingerprints[task.name, name])
         wanted.append(unit)
         try:
             content = unit_file(folder, unit.name).read_bytes()
@@ -158,7 +159,9 @@ def sweep(
         if unit is None:
             return None
         progress.running.append(unit)
-        return unit, SweepJob(unit.task, unit.spec, protocol, unit.replicate, unit.fingerprint, unit.previous)
+        return unit, SweepJob(
+            unit.task_spec, unit.optimizer_spec, protocol, unit.replicate, unit.fingerprint, unit.previous
+        )
 
     for ended in workers.run(draw, timeout):
         progress.seconds = time.monotonic() - begin

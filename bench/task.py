@@ -4,10 +4,15 @@ arrays that it stands for, made where they are needed.
 Nothing here imports JAX, so that a grid can be listed and planned in milliseconds.
 """
 
+import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     import jax
@@ -57,7 +62,7 @@ class Task(ABC):
     """Static description of a task. Subclasses say how the functions and the arrays are made.
 
     Attributes:
-      name: lower snake case, unique in a grid.
+      name: unique in a grid, lower snake case.
       batch_size: rows of a step; None is the whole training set, which makes SGD gradient descent.
       steps: the budget, in gradient evaluations.
       metric: name of the metric that a user of the task cares about, beside the loss.
@@ -70,17 +75,41 @@ class Task(ABC):
     metric: str
     floor: float = 1e-4
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w+(\([^/]*\))?", self.name):  # a part of file names
+            raise UserError(f"task {self.name!r}: a name is made of letters, digits and underscores")
+        for field in ("steps", "batch_size"):
+            value = getattr(self, field)
+            if not (isinstance(value, int) and value >= 1) and (field == "steps" or value is not None):
+                raise UserError(f"task {self.name}: {field} must be a whole number of at least 1, not {value!r}")
+
     @abstractmethod
     def build(self) -> Model:
         """The task's pure functions."""
 
     @abstractmethod
     def data(self) -> Data:
-        """The task's arrays, on the host."""
+        """The task's arrays, on the host.
+
+        Raises:
+          Unavailable: they are not on this machine and cannot be fetched now.
+        """
+
+    def prepare(self) -> None:  # noqa: B027  # a task need not have anything to fetch
+        """Fetches and caches what `data` needs, so that workers find it; raises what `data` does."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether `prepare` has nothing to do."""
+        return True
+
+    def missing(self) -> str:
+        """Empty if the data is here or can be made here, else why not and the remedy; takes next to no time."""
+        return ""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a list of tasks shows of it."""
+        """What a list of tasks shows of it, by heading; plain values."""
         return {"metric": self.metric, "batch": self.batch_size or "all rows", "steps": self.steps}
 
     @property
@@ -88,7 +117,24 @@ class Task(ABC):
         """Everything of the description that decides numbers, as text."""
         return repr(self)
 
+    @property
+    def code(self) -> frozenset[Path]:
+        """The files whose code decides numbers: that of the class, and of whatever functions the task was given."""
+        return frozenset({source_of(type(self))})
+
     def run_cost(self, points: int) -> float:
         """Floating-point operations of one run that is evaluated `points` times: only orders and predicts work."""
         del points
         return 1e5 * self.steps
+
+
+def source_of(thing: Any) -> Path:
+    """The file in which a class or a function was written.
+
+    Raises:
+      UserError: there is none, as for one typed into a notebook: what changes could not be told from what was.
+    """
+    try:
+        return Path(inspect.getfile(inspect.unwrap(thing)))
+    except (TypeError, OSError) as error:
+        raise UserError(f"{thing!r} is not in a file; put it in one, so that its changes are noticed") from error

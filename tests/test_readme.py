@@ -11,9 +11,13 @@ import optimizers
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
+def block(words: str) -> str:
+    """The Python block of the README that has the words in it."""
+    return next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if words in code)
+
+
 def test_the_optimizer_in_the_readme_is_one(tmp_path: Path) -> None:
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "def signed" in block)
-    (tmp_path / "signed.py").write_text(code)
+    (tmp_path / "signed.py").write_text(block("def signed"))
     optimizer = optimizers.get(str(tmp_path / "signed.py"))
     tx = optimizer.make(learning_rate=0.1)
     updates, _ = tx.update(jnp.array([2.0, -3.0]), tx.init(jnp.zeros(2)))

@@ -17,7 +17,7 @@ PROTOCOL = Protocol(replicates=3)
 
 
 def units(task: Quadratic, optimizer: str) -> list[Unit]:
-    return [Unit(task, optimizer, optimizer, replicate, "print") for replicate in range(3)]
+    return [Unit(task, optimizer, task, optimizer, replicate, "print") for replicate in range(3)]
 
 
 def test_a_worker_finishes_its_cell_and_the_longest_go_first() -> None:
@@ -88,9 +88,9 @@ def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ({"suite": "cores"}, "no suite 'cores'; did you mean core?"),
-        ({"task_names": ["digit"]}, "no task 'digit'; did you mean digits?"),
+        ({"task_specs": ["digit"]}, "no task 'digit'; did you mean digits"),
         ({"optimizer_specs": ["adamm"]}, "no optimizer 'adamm'; did you mean adam"),
-        ({"task_names": ["digits", "digits"]}, "task 'digits' is named twice"),
+        ({"task_specs": ["digits", "digits"]}, "task 'digits' is named twice"),
         ({"trials": 0}, "trials must be a whole number of at least 1"),
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"optimizer_specs": "sgd"}, "optimizers must be a list of names, not 'sgd'"),

@@ -24,9 +24,11 @@ def main(args: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
+    if args.what == "tasks":
+        rows = [_brief(row) for row in rows]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=int(args.what == "tasks"))
     for column in rows[0]:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
@@ -37,6 +39,18 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _brief(task: dict[str, Any]) -> dict[str, Any]:
+    """A task's facts in few columns, for a screen."""
+    rows = "/".join(f"{count:,}" for count in task["rows"])
+    return {
+        "name": task["name"],
+        "network, loss, metric": "\n".join(task[key] for key in ("network", "loss", "metric")),
+        "training": f"{task['steps']} steps\nbatch {task['batch']}\n{rows} rows",
+        "preprocessing": "\n".join(task["preprocessing"]) or "none: raw",
+        "data, source, licence": f"{task['data']}\n{task['source']}: {task['licence']}\nhere: {task['here']}",
+    }
 
 
 def _optimizers() -> Rows:

@@ -41,6 +41,8 @@ def _opening(grid: Grid, plan: Plan) -> str:
         words += f", {len(plan.stale)} made by other code, settings or versions and now recomputed"
     if plan.damaged:
         words += f", {len(plan.damaged)} damaged and now recomputed ({', '.join(sorted(plan.damaged)[:3])})"
+    for name, why in grid.skipped.items():
+        words += f"\nskipped {name}: {why}"
     return words
 
 
@@ -66,6 +68,10 @@ class Lines(Watcher):
 
     def _print(self, words: str) -> None:
         self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def preparing(self, task: str) -> None:
+        """Says whose data is fetched."""
+        self._print(f"preparing the data of {task}")
 
     def planned(self, grid: Grid, plan: Plan) -> None:
         """Says what is to be done."""
@@ -104,6 +110,10 @@ class Terminal(Watcher):
         self._best: dict[tuple[str, str], float] = {}
         self._timed: list[str] = []
         self._last: Progress | None = None
+
+    def preparing(self, task: str) -> None:
+        """Says whose data is fetched."""
+        self._console.print(f"preparing the data of {task}", style="dim", markup=False, highlight=False)
 
     def planned(self, grid: Grid, plan: Plan) -> None:
         """Says what is to be done."""

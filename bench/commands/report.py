@@ -41,6 +41,8 @@ def show(results: "Results", console: "Console", rebuild: bool) -> int:
         reports.print_boards(results, console)
     elif not failed:
         raise UserError(f"{results.folder} has no finished unit yet; run the same `optgrid run` again")
+    for name, reason in results.manifest.get("skipped", {}).items():
+        print(f"skipped: {name}: {reason}", file=sys.stderr)
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     return 1 if failed else 0

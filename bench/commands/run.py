@@ -10,8 +10,9 @@ from bench.protocol import SCHEDULES
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid run`."""
     parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
-    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the suite's, or all")
-    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help="optimizers instead of the suite's, or all")
+    specs = "instead of the suite's: names, path.py[:attr], pkg.mod:attr, NAME(key=value), or all"
+    parser.add_argument("--tasks", type=_names, metavar="A,B", help=f"tasks {specs}")
+    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help=f"optimizers {specs}")
     parser.add_argument("--trials", type=int, help="settings tried in each search")
     parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
     parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
