@@ -6,6 +6,7 @@ cost no compilation, which for JAX's generator takes longer than for the whole t
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import flax.linen as nn
@@ -80,13 +81,18 @@ INITIALIZERS: Mapping[str, Initializer] = {
 }
 
 
+@lru_cache
+def _shapes(network: nn.Module, features: int) -> PyTree:
+    rows = jax.ShapeDtypeStruct((1, features), np.float32)
+    return jax.eval_shape(network.init, jax.random.key(0), rows)["params"]
+
+
 def initial_params(network: nn.Module, features: int, key: jax.Array, kernel: Initializer = glorot_uniform) -> PyTree:
     """Parameters of `network` for rows of `features` numbers: kernels by `kernel`, biases zero, float32.
 
     The key's bits seed a generator whose stream is frozen across versions of NumPy.
     """
-    rows = jax.ShapeDtypeStruct((1, features), np.float32)
-    shapes = jax.eval_shape(network.init, jax.random.key(0), rows)["params"]
+    shapes = _shapes(network, features)
     rng = np.random.RandomState(np.asarray(jax.random.key_data(key), np.uint32))
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:

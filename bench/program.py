@@ -19,7 +19,7 @@ import numpy as np
 from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Data, Model, Task
-from bench.train import Curves, Start, train
+from bench.train import GENERATOR, Curves, Start, train
 from optimizers import Optimizer
 
 PyTree = Any
@@ -112,9 +112,11 @@ def _start(task: Task, replicate: int, seed: str) -> Start:
     model, data = _opened(task)
     digest = hashlib.sha256(f"{task.name}/{replicate}/{seed}".encode()).digest()
     words = np.frombuffer(digest, "<u4")
-    key = jax.random.wrap_key_data(jnp.asarray(words[:2]))
-    order = epochs(data.rows, task.batch_size or data.rows, task.steps, np.random.RandomState(words))
-    return jax.device_put(Start(model.init(key), jnp.asarray(order), key))
+    key = jax.random.wrap_key_data(jnp.asarray(words[:2]), impl=GENERATOR)
+    rng = np.random.RandomState(words)
+    order = epochs(data.rows, task.batch_size or data.rows, task.steps, rng)
+    keys = rng.randint(0, 2**32, (task.steps, 2, 2), np.uint32)
+    return jax.device_put(Start(model.init(key), jnp.asarray(order), jnp.asarray(keys)))
 
 
 def epochs(rows: int, batch: int, steps: int, rng: np.random.RandomState) -> np.ndarray:

@@ -20,6 +20,7 @@ from bench.task import Data, Metrics, Task
 from optimizers import Optimizer
 
 PyTree = Any
+GENERATOR = "threefry2x32"  # whatever JAX's default is: the same numbers on every device
 
 
 class Start(NamedTuple):
@@ -28,12 +29,12 @@ class Start(NamedTuple):
     Attributes:
       params: initial parameters.
       order: int32 (steps, batch), the training rows of each step.
-      key: drives whatever is random inside a step.
+      keys: uint32 (steps, 2, 2), the bits of two keys for each step: for what is random in its loss, and in its update.
     """
 
     params: PyTree
     order: jax.Array
-    key: jax.Array
+    keys: jax.Array
 
 
 class Curves(NamedTuple):
@@ -83,9 +84,10 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
     ) -> Curves:
         def step(index: jax.Array, carry: PyTree) -> PyTree:
             params, state, diverged = carry
-            rows = start.order[index % len(start.order)]  # a run longer than the budget, for timing, begins anew
+            at = index % len(start.order)  # a run longer than the budget, for timing, begins anew
+            rows = start.order[at]
             batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data.train)
-            loss_key, update_key = jax.random.split(jax.random.fold_in(start.key, index))
+            loss_key, update_key = (jax.random.wrap_key_data(start.keys[at, part], impl=GENERATOR) for part in range(2))
             objective = lambda p: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
             value, grads = jax.value_and_grad(objective)(params)
             updates, state = transform(hparams, index).update(

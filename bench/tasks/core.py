@@ -48,7 +48,7 @@ YEAST = Mlp(
     loss="sigmoid_cross_entropy",
     metric="micro_f1",
     batch_size=64,
-    steps=400,
+    steps=300,
 )
 
 DIAMONDS_CUT = Mlp(
@@ -60,7 +60,7 @@ DIAMONDS_CUT = Mlp(
     loss="softmax_cross_entropy",
     metric="macro_f1",
     batch_size=128,
-    steps=600,
+    steps=500,
 )
 
 DIAMONDS_PRICE = Mlp(
@@ -72,7 +72,7 @@ DIAMONDS_PRICE = Mlp(
     loss="huber",
     metric="rmse",
     batch_size=128,
-    steps=800,
+    steps=600,
 )
 
 TXHOUSING = Mlp(
@@ -89,7 +89,7 @@ TXHOUSING = Mlp(
     loss="squared_error",
     metric="r2",
     batch_size=64,
-    steps=800,
+    steps=600,
 )
 
 AUTOENCODER = Mlp(
@@ -113,7 +113,7 @@ DEM = Mlp(
     loss="squared_error",
     metric="r2",
     batch_size=64,
-    steps=800,
+    steps=600,
 )
 
 DIGITS_DEEP = Mlp(
@@ -125,7 +125,7 @@ DIGITS_DEEP = Mlp(
     loss="softmax_cross_entropy",
     metric="accuracy",
     batch_size=64,
-    steps=800,
+    steps=600,
 )
 
 MNIST_5K_NOISY = Mlp(
@@ -138,7 +138,7 @@ MNIST_5K_NOISY = Mlp(
     metric="accuracy",
     l2=1e-4,
     batch_size=64,
-    steps=600,
+    steps=500,
 )
 
 MNIST_5K_AUGMENTED = Mlp(
@@ -163,7 +163,7 @@ SEGMENT_RAW = Mlp(
     loss="softmax_cross_entropy",
     metric="accuracy",
     batch_size=64,
-    steps=800,
+    steps=600,
 )
 
 TASKS = (

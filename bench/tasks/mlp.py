@@ -19,7 +19,7 @@ from bench.preprocess import Step, Table
 from bench.task import SPLITS, Data, Metrics, Model, Task, source_of
 from optimizers import _spec
 
-EVALUATED = 2048  # rows of a split at most on which losses and metrics are reported
+EVALUATED = 1024  # rows of a split at most on which losses and metrics are reported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +160,10 @@ class Mlp(Task):
 
         def objective(params: Any, batch: Any, key: jax.Array) -> jax.Array:
             x = batch["x"]
-            for number, change in enumerate(self.augment):
-                x = change(x, jax.random.fold_in(key, number))
-            rngs = {"dropout": jax.random.fold_in(key, len(self.augment))} if self.dropout else None
+            dropout_key, *keys = jax.random.split(key, 1 + len(self.augment))
+            for change, own_key in zip(self.augment, keys, strict=True):
+                x = change(x, own_key)
+            rngs = {"dropout": dropout_key} if self.dropout else None
             outputs: Any = net.apply({"params": params}, x, training=True, rngs=rngs)
             value = row_losses(outputs, batch).mean()
             return value + 0.5 * self.l2 * network.squared_kernels(params) if self.l2 else value
