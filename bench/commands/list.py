@@ -24,12 +24,11 @@ def main(args: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    if args.what == "tasks":
-        rows = [_brief(row) for row in rows]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=int(args.what == "tasks"))
-    for column in rows[0]:
+    table = Table(box=None, pad_edge=False, show_header=args.what != "tasks")
+    shown = [_card(row) for row in rows] if args.what == "tasks" else rows
+    for column in shown[0]:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
-    for row in rows:
+    for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
     return 0
@@ -41,16 +40,16 @@ def _cell(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _brief(task: dict[str, Any]) -> dict[str, Any]:
-    """A task's facts in few columns, for a screen."""
+def _card(task: dict[str, Any]) -> dict[str, str]:
+    """A task's facts in four lines, for a screen."""
     rows = "/".join(f"{count:,}" for count in task["rows"])
-    return {
-        "name": task["name"],
-        "network, loss, metric": "\n".join(task[key] for key in ("network", "loss", "metric")),
-        "training": f"{task['steps']} steps\nbatch {task['batch']}\n{rows} rows",
-        "preprocessing": "\n".join(task["preprocessing"]) or "none: raw",
-        "data, source, licence": f"{task['data']}\n{task['source']}: {task['licence']}\nhere: {task['here']}",
-    }
+    lines = [
+        task["network"],
+        f"{task['loss']}, {task['metric']}; batch {task['batch']}, {task['steps']} steps",
+        f"{task['data']}, {rows} rows; {', '.join(task['preprocessing']) or 'raw'}",
+        f"{task['source']}; {task['licence']}; here: {task['here']}",
+    ]
+    return {"name": task["name"], "facts": "\n".join([*lines, ""])}
 
 
 def _optimizers() -> Rows:

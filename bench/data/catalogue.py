@@ -88,7 +88,7 @@ DATASETS = {
                 "9cb81bedcdb5e467837a2d25abdf5cc20b29285604e7430399718784f02d726f",
             ),
             sizes=(37741, 8088, 8088),
-            licence="ggplot2, MIT",
+            licence="MIT",
         ),
         Dataset(
             "diamonds_cut",
@@ -98,7 +98,7 @@ DATASETS = {
                 "5cbb85e7b1ecbcbd6a6cddefb89b29fa39316ab23943c3440a0a94a99839e0ee",
             ),
             sizes=(37743, 8087, 8087),
-            licence="ggplot2, MIT",
+            licence="MIT",
         ),
         Dataset(
             "txhousing",
@@ -108,7 +108,7 @@ DATASETS = {
                 "33e0e3a498d9fbdbdc3566f41b30712da29b8455df54212b7e250df0364871d4",
             ),
             sizes=(5592, 1197, 1197),
-            licence="ggplot2, MIT",
+            licence="MIT",
             split=RandomSplit(within=0),  # in each city
         ),
         Dataset(
@@ -119,7 +119,7 @@ DATASETS = {
                 "2ef55f0d14ac3b2f5a8cbce88eead5c0d61489e7d3d7cfd2364db5e591f68324",
             ),
             sizes=(97042, 20795, 20795),
-            licence="matplotlib's; origin not stated",
+            licence="origin not stated",
         ),
         Dataset(
             "mnist",

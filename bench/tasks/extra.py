@@ -1,4 +1,4 @@
-"""Tasks outside the default grid: larger ones, and variants of those in it that differ in one thing."""
+"""Tasks outside the default grid: larger and smaller ones, and variants of those in it that differ in one thing."""
 
 from dataclasses import replace
 

@@ -4,7 +4,7 @@ Names of activations, losses, metrics and initialisers are looked up in the modu
 `bench.losses`, `bench.metrics`, `bench.network`), so the description stays plain data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -88,7 +88,7 @@ class Mlp(Task):
             "network": ", ".join([shape, self.init, *extras]),
             "loss": self.loss,
             **super().facts,
-            "preprocessing": [*map(repr, self.preprocessing), *map(repr, self.augment)],
+            "preprocessing": [*map(_words, self.preprocessing), *map(_words, self.augment)],
             "data": dataset.name,
             "rows": list(dataset.sizes or ()),
             "source": dataset.source.credit,
@@ -204,6 +204,13 @@ def _prepared(task: str, dataset: Dataset, steps: tuple[Step, ...], ends: tuple[
             f"{found[1]} targets"
         )
     return table
+
+
+def _words(step: Any) -> str:
+    """A step as it is written, fields that have their defaults left out."""
+    given = {field.name: getattr(step, field.name) for field in fields(step)}
+    told = [f"{field.name}={given[field.name]!r}" for field in fields(step) if given[field.name] != field.default]
+    return f"{type(step).__name__}({', '.join(told)})"
 
 
 def _named(what: str, module: Any, text: str) -> Any:
