@@ -5,6 +5,7 @@ A step is a frozen description that maps a `Table` to a `Table`; a task lists it
 corrupts are training rows, so that all variants of a task are scored on the same validation and test rows.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -44,6 +45,12 @@ class Table(NamedTuple):
 
 Split = Callable[[np.ndarray, np.ndarray], Rows]
 Step = Callable[[Table], Table]
+
+
+def stream(purpose: str) -> np.random.RandomState:
+    """Random numbers for one purpose, the same for ever. Two purposes must not share a stream: rows drawn for one
+    would be those drawn for the other."""
+    return np.random.RandomState(np.frombuffer(hashlib.sha256(purpose.encode()).digest(), "<u4"))
 
 
 # Splits: (x, y) to rows by split, the same for ever. RandomState, as its stream is frozen across versions of NumPy.
@@ -316,7 +323,7 @@ class LabelNoise:
     def __call__(self, table: Table) -> Table:
         """Other y in some training rows."""
         _need_classes(self, table)
-        rng = np.random.RandomState(0)
+        rng = stream("label noise")
         chosen = rng.permutation(table.train)[: round(self.share * len(table.train))]
         y = table.y.copy()
         y[chosen] = rng.randint(0, int(table.y.max()) + 1, len(chosen))
@@ -330,7 +337,7 @@ class Resample:
     def __call__(self, table: Table) -> Table:
         """More training rows."""
         _need_classes(self, table)
-        rng = np.random.RandomState(0)
+        rng = stream("resampling")
         classes = [table.train[table.y[table.train] == c] for c in np.unique(table.y[table.train])]
         largest = max(map(len, classes))
         drawn = [

@@ -265,6 +265,8 @@ def test_lists_name_what_there_is(optgrid: Command) -> None:
     listed = {task["name"]: task for task in json.loads(optgrid("list", "tasks", "--json").stdout)}
     assert listed["mnist_5k"]["rows"] == [3500, 750, 750]
     assert listed["diabetes"]["batch"] == "all rows"
+    assert listed["mnist_5k"]["here"]
+    assert "OPTGRID_DATA" in listed["mnist"]["missing"]
     assert "1412.6980" in optgrid("list", "optimizers").stdout
     assert "smoke" in optgrid("list", "suites").stdout
 

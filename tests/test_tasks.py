@@ -232,6 +232,8 @@ def test_label_noise_is_in_training_rows_alone() -> None:
     assert wrong[table.train].mean() == pytest.approx(0.36, abs=0.02)
     assert not wrong[table.rows["valid"]].any()
     assert not wrong[table.rows["test"]].any()
+    reported = table.train[sample_rows(len(table.train))]
+    assert wrong[reported].mean() == pytest.approx(0.36, abs=0.05)  # the rows reported are no others than the rest
 
 
 def test_resampling_and_weights_are_variants_of_one_split() -> None:
@@ -279,6 +281,8 @@ def test_what_decides_numbers_is_in_the_fingerprint() -> None:
         ("digits(batch_size)", "the brackets must hold name=value pairs"),
         ("digits(steps=0)", "steps must be a whole number of at least 1, not 0"),
         ("digits(dropout=1)", "dropout must be at least 0 and below 1"),
+        ("digits(dropout='some')", "a value in the brackets is not of its field's kind"),
+        ("digits(widths=64)", "a value in the brackets is not of its field's kind"),
         ("digits(widths=(64,))", "widths must be features, hidden layers and outputs"),
         ("digits(activation='rellu')", "there is no activation 'rellu'; did you mean relu"),
         ("digits(loss='hubert')", "there is no loss 'hubert'; did you mean huber?"),

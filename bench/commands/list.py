@@ -47,7 +47,7 @@ def _card(task: dict[str, Any]) -> dict[str, str]:
         task["network"],
         f"{task['loss']}, {task['metric']}; batch {task['batch']}, {task['steps']} steps",
         f"{task['data']}, {rows} rows; {', '.join(task['preprocessing']) or 'raw'}",
-        f"{task['source']}; {task['licence']}; here: {task['here']}",
+        f"{task['source']}; {task['licence']}; here: {'yes' if task['here'] else 'no, ' + task['missing']}",
     ]
     return {"name": task["name"], "facts": "\n".join([*lines, ""])}
 

@@ -69,4 +69,7 @@ def _changed(task: Task, parsed: Spec) -> Task:
     if wrong := sorted(set(parsed.fixed) - set(known)):
         raise SpecError(f"there is no field {', '.join(wrong)} to change; there are {', '.join(known)}")
     changes: dict[str, Any] = dict(parsed.fixed)
-    return replace(task, name=f"{task.name}{parsed.brackets}", **changes)
+    try:
+        return replace(task, name=f"{task.name}{parsed.brackets}", **changes)
+    except TypeError as error:  # a word where a number belongs
+        raise SpecError(f"a value in the brackets is not of its field's kind ({error})") from error

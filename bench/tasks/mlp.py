@@ -15,7 +15,7 @@ import numpy as np
 from bench.augment import Augmentation
 from bench.data import Dataset, open_dataset
 from bench.errors import UserError, unknown
-from bench.preprocess import Step, Table
+from bench.preprocess import Step, Table, stream
 from bench.task import SPLITS, Data, Metrics, Model, Task, source_of
 from optimizers import _spec
 
@@ -83,7 +83,7 @@ class Mlp(Task):
         dataset = self.source
         shape = f"{'-'.join(map(str, self.widths))} {self.activation}"
         extras = [f"dropout {self.dropout:g}"] * (self.dropout > 0) + [f"L2 {self.l2:g}"] * (self.l2 > 0)
-        here = dataset.missing()
+        missing = dataset.missing()
         return {
             "network": ", ".join([shape, self.init, *extras]),
             "loss": self.loss,
@@ -93,7 +93,8 @@ class Mlp(Task):
             "rows": list(dataset.sizes or ()),
             "source": dataset.source.credit,
             "licence": dataset.licence,
-            "here": "yes" if not here else f"no: {here}",
+            "here": not missing,
+            "missing": missing,
         }
 
     def run_cost(self, points: int) -> float:
@@ -129,15 +130,15 @@ class Mlp(Task):
         Trees of x, y and, where rows do not weigh the same, weight; for evaluation also `member`, bool (splits, rows).
         """
         table = self.table()
-        fields = {"x": table.x, "y": table.y}
+        columns = {"x": table.x, "y": table.y}
         if (table.weight != 1).any():
-            fields["weight"] = table.weight.astype(np.float32)
+            columns["weight"] = table.weight.astype(np.float32)
         parts = [table.rows[split][sample_rows(len(table.rows[split]))] for split in SPLITS]
         together = np.concatenate(parts)
         of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        evaluation = {name: array[together] for name, array in fields.items()}
+        evaluation = {name: array[together] for name, array in columns.items()}
         return Data(
-            {name: array[table.train] for name, array in fields.items()},
+            {name: array[table.train] for name, array in columns.items()},
             {**evaluation, "member": of == np.arange(len(parts))[:, None]},
         )
 
@@ -182,7 +183,7 @@ def sample_rows(rows: int) -> np.ndarray:
     """The rows of a split on which it is reported: all, or a fixed sample of EVALUATED of them, ascending."""
     if rows <= EVALUATED:
         return np.arange(rows)
-    return np.sort(np.random.RandomState(0).permutation(rows)[:EVALUATED])
+    return np.sort(stream("evaluated rows").permutation(rows)[:EVALUATED])
 
 
 @lru_cache(maxsize=2)
