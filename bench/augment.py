@@ -20,10 +20,7 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class Shift:
-    """Square images of `side` pixels a side, moved by up to `by` pixels each way, zeros moving in.
-
-    One move for the whole batch: one for each image costs ten times as much, and steps see many batches.
-    """
+    """Square images of `side` pixels a side, each moved by up to `by` pixels each way, zeros moving in."""
 
     side: int
     by: int
@@ -34,10 +31,14 @@ class Shift:
         import jax.numpy as jnp
         from jax import lax
 
-        images = jnp.pad(x.reshape(-1, self.side, self.side), ((0, 0), (self.by, self.by), (self.by, self.by)))
+        framed = jnp.pad(x.reshape(-1, self.side, self.side), ((0, 0), (self.by, self.by), (self.by, self.by)))
         # A remainder of 32 random bits is as good as uniform, and a third of what `randint` costs.
-        down, right = (jax.random.bits(key, (2,)) % (2 * self.by + 1)).astype(jnp.int32)
-        return lax.dynamic_slice(images, (0, down, right), (len(x), self.side, self.side)).reshape(x.shape)
+        corners = (jax.random.bits(key, (len(x), 2)) % (2 * self.by + 1)).astype(jnp.int32)
+
+        def window(image: jax.Array, corner: jax.Array) -> jax.Array:
+            return lax.dynamic_slice(image, (corner[0], corner[1]), (self.side, self.side))
+
+        return jax.vmap(window)(framed, corners).reshape(x.shape)
 
 
 @dataclass(frozen=True)

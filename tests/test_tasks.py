@@ -132,8 +132,8 @@ def test_nothing_of_it_is_in_the_reported_losses(changes: dict[str, Any]) -> Non
 
 
 def test_a_shift_moves_images_and_lets_zeros_in() -> None:
-    image = jnp.arange(1.0, 10).reshape(1, 9)
-    moved = {tuple(np.asarray(Shift(3, 1)(image, jax.random.key(k)))[0].astype(int)) for k in range(60)}
+    images = jnp.tile(jnp.arange(1.0, 10), (100, 1))
+    moved = {tuple(row) for row in np.asarray(Shift(3, 1)(images, jax.random.key(0))).astype(int)}
     assert len(moved) == 9
     assert (1, 2, 3, 4, 5, 6, 7, 8, 9) in moved
     assert (0, 0, 0, 0, 1, 2, 0, 4, 5) in moved

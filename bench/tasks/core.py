@@ -59,8 +59,8 @@ DIAMONDS_CUT = Mlp(
     activation="relu",
     loss="softmax_cross_entropy",
     metric="macro_f1",
-    batch_size=128,
-    steps=500,
+    batch_size=256,
+    steps=400,
 )
 
 DIAMONDS_PRICE = Mlp(
@@ -71,8 +71,8 @@ DIAMONDS_PRICE = Mlp(
     activation="relu",
     loss="huber",
     metric="rmse",
-    batch_size=128,
-    steps=600,
+    batch_size=256,
+    steps=500,
 )
 
 TXHOUSING = Mlp(
@@ -150,8 +150,8 @@ MNIST_5K_AUGMENTED = Mlp(
     activation="relu",
     loss="softmax_cross_entropy",
     metric="accuracy",
-    batch_size=64,
-    steps=400,
+    batch_size=128,
+    steps=300,
 )
 
 SEGMENT_RAW = Mlp(
