@@ -55,19 +55,19 @@ DIAMONDS_CUT = Mlp(
     name="diamonds_cut",  # unequal classes, weighted
     dataset="diamonds_cut",
     preprocessing=(Standardize(), ClassWeights(), OneHot()),
-    widths=(9, 32, 32, 5),
+    widths=(9, 64, 5),
     activation="relu",
     loss="softmax_cross_entropy",
     metric="macro_f1",
     batch_size=256,
-    steps=400,
+    steps=500,
 )
 
 DIAMONDS_PRICE = Mlp(
     name="diamonds_price",  # a target with a heavy tail, and a loss that bears it
     dataset="diamonds_price",
     preprocessing=(Standardize(), StandardizeTarget()),
-    widths=(9, 32, 32, 1),
+    widths=(9, 64, 1),
     activation="relu",
     loss="huber",
     metric="rmse",
@@ -141,17 +141,17 @@ MNIST_5K_NOISY = Mlp(
     steps=500,
 )
 
-MNIST_5K_AUGMENTED = Mlp(
-    name="mnist_5k_augmented",  # no two steps see the same images
-    dataset="mnist_5k",
-    preprocessing=(Divide(255), Pool(28, 2), OneHot()),
-    augment=(Shift(14, 1), Noise(0.1)),
-    widths=(196, 32, 10),
-    activation="relu",
+DIGITS_AUGMENTED = Mlp(
+    name="digits_augmented",  # no two steps see the same images
+    dataset="digits",
+    preprocessing=(Divide(16), OneHot()),
+    augment=(Shift(8, 1), Noise(0.1)),
+    widths=(64, 64, 10),
+    activation="tanh",
     loss="softmax_cross_entropy",
     metric="accuracy",
     batch_size=128,
-    steps=300,
+    steps=400,
 )
 
 SEGMENT_RAW = Mlp(
@@ -177,6 +177,6 @@ TASKS = (
     DEM,
     DIGITS_DEEP,
     MNIST_5K_NOISY,
-    MNIST_5K_AUGMENTED,
+    DIGITS_AUGMENTED,
     SEGMENT_RAW,
 )

@@ -9,6 +9,7 @@ from bench.preprocess import (
     Fill,
     Interpolate,
     OneHot,
+    Pool,
     Resample,
     Standardize,
     StandardizeTarget,
@@ -83,6 +84,7 @@ TASKS = (
         preprocessing=(Interpolate(along=3, within=0), Fill("median"), *_HOUSING),
         widths=(52, 32, 32, 1),
     ),
-    replace(core.MNIST_5K_AUGMENTED, name="mnist_5k_plain", augment=()),
-    replace(core.MNIST_5K_AUGMENTED, name="mnist_5k_dropout", augment=(), dropout=0.2),
+    replace(core.DIGITS_AUGMENTED, name="digits_plain", augment=()),
+    replace(core.DIGITS_AUGMENTED, name="digits_dropout", augment=(), dropout=0.2),
+    replace(core.MNIST_5K_NOISY, name="mnist_5k_clean", preprocessing=(Divide(255), Pool(28, 2), OneHot())),
 )
