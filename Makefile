@@ -23,8 +23,9 @@ PEERS := .venv-peers
 OPTGRID := $(VENV)/bin/optgrid
 PYTEST := $(VENV)/bin/python -m pytest
 
-comma := ,
-bench_args = $(if $(TASKS),--tasks '$(TASKS)') $(if $(OPTIMIZERS),--optimizers '$(OPTIMIZERS)') $(ARGS)
+# By way of the environment, as a spec may hold quotes: digits(activation='tanh').
+export TASKS OPTIMIZERS
+bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
 .PHONY: help setup bench report test test-all microbench lint golden frozen peers clean
 

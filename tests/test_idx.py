@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -119,6 +120,16 @@ def test_without_a_network_it_is_unavailable_within_seconds(
     assert time.monotonic() - begin < 10  # seconds with TFDS's own retries switched off, minutes with them
     assert "\n" not in str(error.value)
     assert not "".join(capfd.readouterr())
+
+
+def test_a_network_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begin = time.monotonic()
+        with pytest.raises(Unavailable, match="the network failed"):
+            Idx(MNIST.name, MNIST.folders, MNIST.content).read()
+    assert time.monotonic() - begin < 10  # minutes without a limit
 
 
 def test_a_folder_in_another_format_is_told(alone: Path) -> None:

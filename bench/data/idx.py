@@ -34,6 +34,7 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+PATIENCE_S = 3.0  # for a first answer of the network
 NAMES = [file for pair in FILES.values() for file in pair]
 Found = Mapping[str, Path]  # by name in NAMES
 
@@ -64,8 +65,8 @@ class Idx:
                 return ""
         package = f", or install the Debian package {self.debian}" if self.debian else ""
         return (
-            f"it is not on this machine; run once with a network{package}, or put {', '.join(NAMES)} into a folder "
-            "and name that in OPTGRID_DATA"
+            f"it is not on this machine; run once with a network{package}, or put its four idx files "
+            f"({NAMES[0]} and so on) into a folder and name that in OPTGRID_DATA"
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -113,6 +114,8 @@ class Idx:
 
             builder = _builder(tfds, self.name, files, folder)
             try:
+                for url in list(builder.url_infos)[:1]:
+                    requests.head(url, timeout=PATIENCE_S)  # TFDS would wait for minutes where nobody answers
                 builder.download_and_prepare(
                     download_dir=folder, file_format=tfds.core.file_adapters.FileFormat.ARRAY_RECORD
                 )
