@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class Custom(Task):
         where = ", ".join(sorted(path.name for path in self.code - super().code))
         return {"network": f"own functions in {where}", "loss": self.loss.__name__, **super().facts}
 
-    @property
-    def identity(self) -> str:
+    @cached_property
+    def identity(self) -> str:  # worked out once, as it reads files and hashes rows
         """Names, numbers, the functions' files and the rows."""
         import jax
 
