@@ -8,6 +8,7 @@ final seeds there are, since more of either only adds. Needs no JAX, so that a f
 import hashlib
 import json
 import os
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def platform() -> str:
     return os.environ.get("JAX_PLATFORMS") or "cpu"
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of the libraries that compute a unit."""
     return {name: version(name) for name in LIBRARIES}
