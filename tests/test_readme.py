@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import optimizers
+from bench import tasks
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -22,6 +23,15 @@ def test_the_optimizer_in_the_readme_is_one(tmp_path: Path) -> None:
     tx = optimizer.make(learning_rate=0.1)
     updates, _ = tx.update(jnp.array([2.0, -3.0]), tx.init(jnp.zeros(2)))
     assert updates == pytest.approx([-0.1, 0.1])
+
+
+def test_the_task_in_the_readme_is_a_short_one(tmp_path: Path) -> None:
+    code = block("noisy_quadratic")
+    assert len(code.splitlines()) <= 20
+    (tmp_path / "mine.py").write_text(code)
+    task = tasks.get(str(tmp_path / "mine.py"))
+    told = task.build().evaluate(jnp.ones(8), task.data().evaluation)
+    assert float(told["train"]["loss"]) == pytest.approx(float((10.0 ** jnp.linspace(0, 2, 8)).sum() / 2))
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:

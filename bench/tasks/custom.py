@@ -34,6 +34,7 @@ class Custom(Task):
     valid: PyTree = None
     test: PyTree = None
     batch_size: int | None = None
+    steps: int = 500
     metric: str = "loss"
 
     @property
