@@ -83,8 +83,8 @@ def test_faults_cost_their_own_job_only() -> None:
 
 def test_a_job_that_hangs_is_stopped_in_time() -> None:
     begin = time.monotonic()
-    hung, after = outcomes([Hang(), Answer(3)], timeout=1.5)
-    assert hung.reason == "stopped after 1.5 s; --timeout allows more"
+    hung, after = outcomes([Hang(), Answer(3)], timeout=6)  # starting anew counts, and takes a second or two
+    assert hung.reason == "stopped after 6 s; --timeout allows more"
     assert after == 3
     assert time.monotonic() - begin < 30
 
