@@ -250,7 +250,7 @@ def convergence_by_second(results: Results, boards: Sequence[Board]) -> Picture 
     """Training loss over seconds of training, where steps were timed."""
     seconds = {cell: timing.seconds_per_step for cell, timing in results.timings.items() if results.cell(*cell)}
     title = "Training loss over seconds of training, evaluation off the clock"
-    label = "seconds (steps × measured seconds per step)"
+    label = "seconds (steps × time per step)"
     return _convergence("convergence_seconds", title, label, results, seconds) if seconds else None
 
 

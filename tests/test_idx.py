@@ -8,12 +8,13 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.data import dataset, idx, open_dataset
+from bench.data import DATASETS, dataset, idx, open_dataset
 from bench.data.idx import FASHION_MNIST, MNIST, NAMES, Idx
 from bench.errors import Unavailable, UserError
 
@@ -74,11 +75,8 @@ def test_files_are_read_whole_with_training_rows_first(alone: Path, packed: bool
 
 
 def test_a_folder_that_tfds_has_ready_is_read(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(alone)
+    ready(Path(os.environ["TFDS_DATA_DIR"]), alone)
     expected = SMALL.read()
-    with idx._quiet() as tfds:
-        builder = idx._builder(tfds, "fashion_mnist", idx._idx_files(alone, ()), os.environ["TFDS_DATA_DIR"])
-        builder.download_and_prepare(file_format="array_record")
     monkeypatch.delenv("OPTGRID_DATA")
     assert not SMALL.missing()
     monkeypatch.setattr(Idx, "_built", lambda self, files: pytest.fail("built anew"))
@@ -109,10 +107,7 @@ def test_three_of_four_files_are_not_a_data_set(alone: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [MNIST, FASHION_MNIST], ids=lambda source: source.name)
-def test_without_a_network_it_is_unavailable_within_seconds(
-    source: Idx, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(Idx, "system", None)
+def test_without_a_network_it_is_unavailable_within_seconds(source: Idx, capfd: pytest.CaptureFixture[str]) -> None:
     nowhere = Idx(source.name, source.folders, source.content, source.debian)
     begin = time.monotonic()
     with pytest.raises(Unavailable, match=r"run once with a network.*OPTGRID_DATA.*the network failed") as error:
@@ -132,19 +127,30 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
     assert time.monotonic() - begin < 10  # minutes without a limit
 
 
-def test_a_folder_in_another_format_is_told(alone: Path) -> None:
-    folder = alone / "fashion_mnist" / "3.0.1"
-    put(alone / "elsewhere")
+def ready(folder: Path, files: Path) -> Path:
+    """A version of a small data set that TFDS has ready in a folder."""
+    put(files)
     with idx._quiet() as tfds:
-        builder = idx._builder(tfds, "fashion_mnist", idx._idx_files(alone / "elsewhere", ()), str(alone.parent / "t"))
+        builder = idx._builder(tfds, "fashion_mnist", idx._idx_files(files, ()), str(folder))
         builder.download_and_prepare(file_format="array_record")
-        info = (Path(builder.data_dir) / "dataset_info.json").read_text().replace("array_record", "tfrecord")
-    folder.mkdir(parents=True)
-    for file in Path(builder.data_dir).iterdir():
-        (folder / file.name.replace("array_record", "tfrecord")).write_bytes(file.read_bytes())
-    (folder / "dataset_info.json").write_text(info)
-    with pytest.raises(Unavailable, match="is there, but not in the array_record format"):
+    return Path(builder.data_dir)
+
+
+def test_a_folder_in_another_format_is_not_here_and_the_remedy_is_told(alone: Path) -> None:
+    for file in ready(alone, alone.parent / "files").glob("*.array_record*"):
+        file.rename(file.with_name(file.name.replace("array_record", "tfrecord")))
+    assert SMALL.missing()
+    with pytest.raises(Unavailable, match="run once with a network"):
         SMALL.read()
+
+
+def test_a_folder_that_could_not_be_checked_is_not_read(alone: Path) -> None:
+    ready(alone, alone.parent / "files")
+    assert not SMALL.missing()
+    assert replace(SMALL, ready=False).missing()
+    for source in (data.source for data in DATASETS.values() if data.sha256 is None):
+        assert isinstance(source, Idx)
+        assert not source.ready
 
 
 @pytest.mark.slow

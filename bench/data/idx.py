@@ -7,7 +7,8 @@ is read as it is. The places where a data set is looked for, in turn:
 
     each folder in $OPTGRID_DATA, then $TFDS_DATA_DIR or ~/tensorflow_datasets, then where Debian's package puts it:
         the four idx files, packed or not, there or in a folder of the data set's name
-        NAME/VERSION of TFDS, in the array_record format
+        NAME/VERSION of TFDS in the array_record format, as others take tensorflow to read; for a data set whose
+        arrays have a declared hash, as such a folder does not have the files that could be checked instead
     the network, by TFDS's download manager with the sizes and checksums that TFDS knows
 """
 
@@ -49,6 +50,7 @@ class Idx:
       content: SHA-256 of the four unpacked files, in the order of NAMES; packing anew changes files, not content.
       debian: the package that has it, if one does.
       system: where that package puts it.
+      ready: whether folders that TFDS has ready are read.
     """
 
     name: str
@@ -56,13 +58,17 @@ class Idx:
     content: tuple[str, ...]
     debian: str = ""
     system: Path | None = None
+    ready: bool = True
     credit: str = "tensorflow-datasets"
 
     def missing(self) -> str:
         """Empty if a place on this machine has it; else where it could come from."""
         for place in self._places():
-            if _idx_files(place, self.folders) or _prepared(place, self.name):
+            if _idx_files(place, self.folders) or self._prepared(place):
                 return ""
+        return self._remedy()
+
+    def _remedy(self) -> str:
         package = f", or install the Debian package {self.debian}" if self.debian else ""
         return (
             f"it is not on this machine; run once with a network{package}, or put its four idx files "
@@ -76,21 +82,17 @@ class Idx:
           Unavailable: no place has it and the network cannot be reached.
           UserError: a file is not what it should be, or the disk is full.
         """
-        unread = ""
         for place in self._places():
             if files := _idx_files(place, self.folders):
                 self._check(files)
                 return self._built(files)
-            for version in _prepared(place, self.name):
+            if versions := self._prepared(place):
                 with _quiet() as tfds:
-                    try:
-                        return _arrays(tfds.builder_from_directory(str(version)))
-                    except NotImplementedError:  # a format that takes tensorflow to read
-                        unread = f" ({version} is there, but not in the array_record format)"
+                    return _arrays(tfds.builder_from_directory(str(versions[0])))
         try:
             return self._built(None)
         except Unavailable as error:
-            raise Unavailable(f"{self.missing()}{unread} ({error})") from error
+            raise Unavailable(f"{self._remedy()} ({error})") from error
 
     def _places(self) -> Iterator[Path]:
         for folder in os.environ.get("OPTGRID_DATA", "").split(os.pathsep):
@@ -99,6 +101,13 @@ class Idx:
         yield Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
         if self.system is not None:
             yield self.system
+
+    def _prepared(self, place: Path) -> list[Path]:
+        """Whole versions of the data set that TFDS has ready in a place and can be read, the newest first."""
+        if not self.ready:
+            return []
+        versions = {file.parent for file in place.glob(f"{self.name}/*/*.array_record*")}
+        return sorted((folder for folder in versions if (folder / "dataset_info.json").exists()), reverse=True)
 
     def _check(self, files: Found) -> None:
         for name, expected in zip(NAMES, self.content, strict=True):
@@ -143,11 +152,6 @@ def _idx_files(place: Path, folders: tuple[str, ...]) -> Found:
         if len(there) == len(NAMES):
             return there
     return {}
-
-
-def _prepared(place: Path, name: str) -> list[Path]:
-    """Versions of a data set that TFDS has ready in a place, the newest first."""
-    return sorted((file.parent for file in place.glob(f"{name}/*/dataset_info.json")), reverse=True)
 
 
 def _unpacked(path: Path) -> bytes:
@@ -239,6 +243,7 @@ MNIST = Idx(
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
+    ready=False,
 )
 FASHION_MNIST = Idx(
     "fashion_mnist",
