@@ -27,7 +27,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench lint golden frozen peers clean
+.PHONY: help setup bench report test test-all microbench lint golden verified frozen peers clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,6 +55,10 @@ lint: setup
 # Trajectories of independent packages, which the tests compare with; needed only when one is added.
 golden: peers
 	@$(PEERS)/bin/python tests/golden/make.py
+
+# What the catalogue agrees with, and how closely: for `optgrid list optimizers`, after a change of an optimizer.
+verified: setup
+	@$(VENV)/bin/python -m tests.verify
 
 # The data files that the project ships, from the package that they are taken from.
 frozen: peers
@@ -87,12 +91,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  "$$(grep . .cache/install.log | tail -n 1); see .cache/install.log; the same command tries again" >&2; exit 2; }
 	@touch $@
 
-# PyTorch, Keras and TensorFlow, which the suite is measured against and never imports itself. pip, not uv: it honours
-# a machine's own choice of PyTorch build.
-$(PEERS)/.installed: tests/peers/requirements.txt
+# PyTorch, Keras, TensorFlow and packages of optimizers, which the suite is measured against and never imports itself.
+# pip, not uv: it honours a machine's own choice of PyTorch build. The dependencies of some would bring torchvision.
+$(PEERS)/.installed: tests/peers/requirements.txt tests/peers/requirements-no-deps.txt
 	@$(if $(PYTHON),:,echo "optgrid: needs Python 3.11 or newer; none found on PATH (set PYTHON=/path/to/python3)" >&2; exit 2)
 	@echo "setting up $(PEERS) (a minute or two)"
 	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS)
-	@$(PEERS)/bin/pip install -q --disable-pip-version-check -r tests/peers/requirements.txt || \
+	@$(PEERS)/bin/pip install -q --disable-pip-version-check -r tests/peers/requirements.txt && \
+	  $(PEERS)/bin/pip install -q --disable-pip-version-check --no-deps -r tests/peers/requirements-no-deps.txt || \
 	  { echo "optgrid: the peers' packages could not be installed; the same command tries again" >&2; exit 2; }
 	@touch $@

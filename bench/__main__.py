@@ -13,6 +13,7 @@ VERBS = {
     "run": "run a grid, or what is missing of it, and report",
     "report": "make a run's report anew, from its files alone",
     "export": "write a run as tidy tables",
+    "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
     "microbench": "measure training speed against Keras, PyTorch and a plain JAX loop",
 }

@@ -76,9 +76,9 @@ def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
 def _code(task: frozenset[Path], optimizer: str) -> str:
     """Hash of the spine, the task's files and the optimizer's file, with all that they import of the project and, for
     an optimizer in a package, of that package, unless a version already stands for it."""
-    file = optimizers.source_file(optimizer)
-    files = closure({ROOT / "bench" / "sweep.py", *task, file}, ROOT, PACKAGES, NEUTRAL)
-    spec = optimizers.parse(optimizer)
+    *around, file = optimizers.source_files(optimizer)
+    files = closure({ROOT / "bench" / "sweep.py", *task, *around, file}, ROOT, PACKAGES, NEUTRAL)
+    spec = optimizers.parse(optimizers.layers(optimizer)[1])
     module = spec.target.split(".")
     if spec.attr is not None and not spec.is_path and module[0] not in (*LIBRARIES, *PACKAGES):
         depth = len(module) - (file.name != "__init__.py")

@@ -100,7 +100,7 @@ def _listed(
 
 def _check_optimizer(spec: str) -> None:
     """Refuses an optimizer that cannot be had; one that is not plainly of the catalogue is imported, and so is JAX."""
-    optimizers.source_file(spec)
+    optimizers.source_files(spec)
     parsed = optimizers.parse(spec)
     if parsed.is_path and parsed.name in optimizers.names():
         raise UserError(f"optimizer {spec!r}: the catalogue has an optimizer {parsed.name}; give the file another name")

@@ -66,53 +66,58 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
 
     Returns:
       run(data, start, hparams, points, evaluate): `hparams` float32 scalars by name, those not given keep the
-      optimizer's defaults; `points` int32 (points,), the steps after which to evaluate, ascending, the last of them
-      the length of the run; `evaluate` a bool scalar, False to train only (for timing). All but `task`, `optimizer`
-      and `protocol` is traced. A run that diverges goes on with its NaN and says at which step it began.
+      optimizer's defaults; `points` int32 (points,), the gradient evaluations after which to evaluate, ascending, the
+      last of them the length of the run (steps, unless a step of the optimizer takes several); `evaluate` a bool
+      scalar, False to train only (for timing). All but `task`, `optimizer` and `protocol` is traced. A run that
+      diverges goes on with its NaN and says at which step it began.
     """
     model = task.build()
     shape = SHAPES[protocol.schedule]
     default_rate = optimizer.defaults.get("learning_rate")
 
-    def transform(hparams: Mapping[str, jax.Array], step: jax.Array) -> Any:
+    def transform(hparams: Mapping[str, jax.Array], spent: jax.Array) -> Any:
         rate = hparams.get("learning_rate", default_rate)
-        scheduled = {} if rate is None else {"learning_rate": rate * shape(step / task.steps)}
+        scheduled = {} if rate is None else {"learning_rate": rate * shape(spent / task.steps)}
         return optimizer.make(**{**hparams, **scheduled})
 
     def run(
         data: Data, start: Start, hparams: Mapping[str, jax.Array], points: jax.Array, evaluate: jax.Array
     ) -> Curves:
-        def step(index: jax.Array, carry: PyTree) -> PyTree:
-            params, state, diverged = carry
+        def spent(carry: PyTree) -> jax.Array:
+            _, state, _, index = carry
+            return index if optimizer.grad_evals is None else optimizer.grad_evals(state)
+
+        def step(carry: PyTree) -> PyTree:
+            params, state, diverged, index = carry
             at = index % len(start.order)  # a run longer than the budget, for timing, begins anew
             rows = start.order[at]
             batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data.train)
             loss_key, update_key = (jax.random.wrap_key_data(start.keys[at, part], impl=GENERATOR) for part in range(2))
             objective = lambda p: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
             value, grads = jax.value_and_grad(objective)(params)
-            updates, state = transform(hparams, index).update(
+            updates, state = transform(hparams, spent(carry)).update(
                 grads, state, params, value=value, grad=grads, value_fn=objective, key=update_key
             )
             return (
                 optax.apply_updates(params, updates),
                 state,
                 jnp.where((diverged < 0) & ~jnp.isfinite(value), index, diverged),
+                index + 1,
             )
 
         def measure(carry: PyTree) -> Metrics:
-            params, state, _ = carry
+            params, state, *_ = carry
             return model.evaluate(optimizer.eval_params(state, params), data.evaluation)
 
-        initial = (start.params, transform(hparams, jnp.int32(0)).init(start.params), jnp.int32(-1))
+        zero = jnp.int32(0)
+        initial = (start.params, transform(hparams, zero).init(start.params), zero - 1, zero)
         nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(measure, initial))
 
-        def period(carry: PyTree, bounds: tuple[jax.Array, jax.Array]) -> tuple[PyTree, PyTree]:
-            carry = lax.fori_loop(bounds[0], bounds[1], step, carry)
-            spent = bounds[1] if optimizer.grad_evals is None else optimizer.grad_evals(carry[1])
-            return carry, (lax.cond(evaluate, measure, lambda _: nothing, carry), spent)
+        def period(carry: PyTree, point: jax.Array) -> tuple[PyTree, PyTree]:
+            carry = lax.while_loop(lambda c: spent(c) < point, step, carry)
+            return carry, (lax.cond(evaluate, measure, lambda _: nothing, carry), spent(carry))
 
-        begin = jnp.concatenate([jnp.zeros_like(points[:1]), points[:-1]])
-        (params, _, diverged), (metrics, spent) = lax.scan(period, initial, (begin, points))
-        return Curves(metrics, spent, diverged, params)
+        (params, _, diverged, _), (metrics, grad_evals) = lax.scan(period, initial, points)
+        return Curves(metrics, grad_evals, diverged, params)
 
     return run

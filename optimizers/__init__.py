@@ -11,12 +11,22 @@ can check its arguments before it pays for them.
 
 from typing import TYPE_CHECKING
 
-from optimizers._names import OptimizerError, names, parse, source_file
+from optimizers._names import OptimizerError, layers, names, parse, source_file, source_files, wrapper_names
 
 if TYPE_CHECKING:
     from optimizers._base import Optimizer, get
 
-__all__ = ["Optimizer", "OptimizerError", "get", "names", "parse", "source_file"]
+__all__ = [
+    "Optimizer",
+    "OptimizerError",
+    "get",
+    "layers",
+    "names",
+    "parse",
+    "source_file",
+    "source_files",
+    "wrapper_names",
+]
 
 
 def __getattr__(name: str) -> object:

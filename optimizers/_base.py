@@ -5,6 +5,7 @@ anew at each step from that step's values (making is free, it only closes over s
 wraps `make` in `optax.inject_hyperparams`.
 """
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from optimizers._names import OptimizerError, parse, source_file
+from optimizers._names import OptimizerError, layers, parse, source_file
 from optimizers._space import Space, log_uniform
 from optimizers._spec import Spec, SpecError, module_of
 
@@ -78,22 +79,35 @@ class Optimizer:
 
 def in_float32(
     init: Callable[[Params], PyTree], update: Callable[..., tuple[PyTree, PyTree]]
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """The transformation of a rule that is written without a thought for dtypes.
+
+    `update(grads, state, ...)` takes by name what else it needs: `params`; of the arguments that optax's `update`
+    has beyond them `value_fn`, the loss of this step as a function of the parameters, or `key`; or `**extra`, all that
+    was given, to hand on to another transformation.
 
     The rule sees parameters and gradients as float32, or wider where they are: sums of squares of bfloat16 numbers
     stop growing within a few hundred steps if kept in bfloat16. Its updates go back in the gradients' dtypes, and its
     state keeps the dtypes that `init` gave it, whatever those of the (traced) hyperparameters.
     """
+    named = list(inspect.signature(update).parameters.values())[2:]
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
+    needed = [p.name for p in named if p.kind is not p.VAR_KEYWORD]
 
     def initial(params: Params) -> PyTree:
         return init(_widened(params))
 
-    def step(grads: PyTree, state: PyTree, params: Params | None = None) -> tuple[PyTree, PyTree]:
-        updates, new = update(_widened(grads), state, _widened(params))
+    def step(grads: PyTree, state: PyTree, params: Params | None = None, **extra: Any) -> tuple[PyTree, PyTree]:
+        given = {"params": _widened(params), **extra}
+        if (loss := extra.get("value_fn")) is not None:
+            given["value_fn"] = lambda p: loss(_cast(p, params))
+        if missing := [name for name in needed if given.get(name) is None]:
+            raise ValueError(f"this rule needs {' and '.join(missing)}: give it to update beside the gradients")
+        chosen = given if takes_all else {name: given[name] for name in needed}
+        updates, new = update(_widened(grads), state, **chosen)
         return _cast(updates, grads), _cast(new, state)
 
-    return optax.GradientTransformation(initial, step)
+    return optax.GradientTransformationExtraArgs(initial, step)
 
 
 def _widened(tree: PyTree) -> PyTree:
@@ -107,6 +121,36 @@ def _cast(tree: PyTree, like: PyTree) -> PyTree:
 def zeros_like(params: Params) -> PyTree:
     """A zero accumulator beside each parameter."""
     return jax.tree.map(jnp.zeros_like, params)
+
+
+def real(count: jax.Array) -> jax.Array:
+    """A whole number as a float of the widest kind that is switched on; JAX's own choice for an int32 is float32."""
+    return jnp.asarray(count, float)
+
+
+def scalar(params: Params, value: Scalar) -> jax.Array:
+    """`value` in the widest dtype among the parameters, for a state that belongs to all of them."""
+    return jnp.asarray(value, jnp.result_type(jnp.float32, *jax.tree.leaves(params)))
+
+
+def global_norm(tree: PyTree) -> jax.Array:
+    """Euclidean norm over all leaves together, a scalar; 0 of a tree without any."""
+    return jnp.sqrt(inner_product(tree, tree))
+
+
+def norm(x: jax.Array) -> jax.Array:
+    """Euclidean norm of one array, a scalar; 0 of an empty one."""
+    return jnp.sqrt(jnp.sum(jnp.square(x)))
+
+
+def rms(x: jax.Array) -> jax.Array:
+    """Root of the mean square of one array, a scalar; 0 of an empty one."""
+    return norm(x) / max(x.size, 1) ** 0.5
+
+
+def inner_product(left: PyTree, right: PyTree) -> jax.Array:
+    """The sum of products over all leaves, a scalar."""
+    return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(x * y), left, right)), start=jnp.zeros(()))
 
 
 def average(old: PyTree, new: PyTree, weight: Scalar) -> PyTree:
@@ -144,6 +188,9 @@ def get(spec: str) -> Optimizer:
 
 
 def _load(spec: str, parsed: Spec) -> Optimizer:
+    if (outer := layers(spec)[0]) and parsed.attr is not None:
+        wrapper = importlib.import_module(f"optimizers.wrappers.{outer[0]}").wrapper
+        return wrapper(get(parsed.attr))
     module = _import(spec, parsed)
     attr = parsed.attr or ("optimizer" if hasattr(module, "optimizer") else Path(parsed.target).stem)
     found = getattr(module, attr, None)

@@ -34,6 +34,18 @@ class LogUniform:
 
 
 @dataclass(frozen=True)
+class Uniform:
+    low: float
+    high: float
+
+    def quantile(self, u: np.ndarray) -> np.ndarray:
+        return self.low + (self.high - self.low) * np.asarray(u, np.float64)
+
+    def __str__(self) -> str:
+        return f"uniform {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
 class OneMinus:
     """1 - x for x of another law: the natural scale of averaging constants such as b1."""
 
@@ -55,6 +67,17 @@ def log_uniform(low: float, high: float) -> LogUniform:
     if not 0 < low < high < float("inf"):
         raise ValueError(f"log_uniform({low!r}, {high!r}): bounds must satisfy 0 < low < high")
     return LogUniform(low, high)
+
+
+def uniform(low: float, high: float) -> Uniform:
+    """Uniform between `low` and `high`.
+
+    Raises:
+      ValueError: the bounds are not finite with low < high.
+    """
+    if not float("-inf") < low < high < float("inf"):
+        raise ValueError(f"uniform({low!r}, {high!r}): bounds must be finite with low < high")
+    return Uniform(low, high)
 
 
 def one_minus(inner: Distribution) -> OneMinus:

@@ -33,7 +33,7 @@ class Spec:
         """The name it goes by in records and reports: the file's stem for a path, else what the user wrote."""
         base = Path(self.target).stem if self.is_path else self.target
         if self.attr is not None:
-            base = f"{base}:{self.attr}"
+            base = f"{base}:{parse(self.attr).name}"
         return f"{base}{self.brackets}"
 
     @property

@@ -31,7 +31,7 @@ def adagrad(
     initial_accumulator_value: Scalar = 0.0,
     eps: Scalar = 1e-10,
     eps_in_sqrt: bool = False,
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Divides the gradient by the root of the sum of its squares so far."""
 
     def init(params: Params) -> AdaGradState:
@@ -40,8 +40,7 @@ def adagrad(
     def root(a: jax.Array) -> jax.Array:
         return jnp.sqrt(a + eps) if eps_in_sqrt else jnp.sqrt(a) + eps
 
-    def update(grads: PyTree, state: AdaGradState, params: Params | None = None) -> tuple[PyTree, AdaGradState]:
-        del params
+    def update(grads: PyTree, state: AdaGradState) -> tuple[PyTree, AdaGradState]:
         sums = jax.tree.map(lambda a, g: a + jnp.square(g), state.sum_of_squares, grads)
         return jax.tree.map(lambda g, a: -learning_rate * g / root(a), grads, sums), AdaGradState(sums)
 

@@ -30,14 +30,13 @@ class AdamState(NamedTuple):
 
 def adam(
     learning_rate: Scalar = 1e-3, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_hat: bool = False
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Divides a running mean of the gradient by the root of one of its squares; `b1` and `b2` in [0, 1)."""
 
     def init(params: Params) -> AdamState:
         return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
 
-    def update(grads: PyTree, state: AdamState, params: Params | None = None) -> tuple[PyTree, AdamState]:
-        del params
+    def update(grads: PyTree, state: AdamState) -> tuple[PyTree, AdamState]:
         step = state.step + 1
         mu = average(state.mu, grads, 1 - b1)
         nu = average(state.nu, jax.tree.map(jnp.square, grads), 1 - b2)

@@ -31,15 +31,14 @@ class MomentumState(NamedTuple):
 
 def momentum(
     learning_rate: Scalar = 0.01, momentum: Scalar = 0.9, nesterov: bool = False, rate_in_buffer: bool = False
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Steps along a decaying sum of the gradients; `momentum` in [0, 1) is what a step leaves of it."""
     inner, outer = (learning_rate, 1.0) if rate_in_buffer else (1.0, learning_rate)
 
     def init(params: Params) -> MomentumState:
         return MomentumState(zeros_like(params))
 
-    def update(grads: PyTree, state: MomentumState, params: Params | None = None) -> tuple[PyTree, MomentumState]:
-        del params
+    def update(grads: PyTree, state: MomentumState) -> tuple[PyTree, MomentumState]:
         velocity = jax.tree.map(lambda v, g: momentum * v + inner * g, state.velocity, grads)
         if nesterov:
             updates = jax.tree.map(lambda v, g: -outer * (momentum * v + inner * g), velocity, grads)

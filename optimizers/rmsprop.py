@@ -44,7 +44,7 @@ def rmsprop(
     centered: bool = False,
     momentum: Scalar | None = None,
     rate_in_buffer: bool = False,
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Divides the gradient by the root of a running mean of its squares; `decay` and `momentum` in [0, 1)."""
     inner, outer = (learning_rate, 1.0) if rate_in_buffer else (1.0, learning_rate)
 
@@ -57,8 +57,7 @@ def rmsprop(
     def root(v: jax.Array) -> jax.Array:
         return jnp.sqrt(v + eps) if eps_in_sqrt else jnp.sqrt(v) + eps
 
-    def update(grads: PyTree, state: RMSpropState, params: Params | None = None) -> tuple[PyTree, RMSpropState]:
-        del params
+    def update(grads: PyTree, state: RMSpropState) -> tuple[PyTree, RMSpropState]:
         nu = spread = average(state.nu, jax.tree.map(jnp.square, grads), 1 - decay)
         mu = average(state.mu, grads, 1 - decay) if centered else None
         if centered:  # rounding may take the variance below zero

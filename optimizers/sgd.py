@@ -14,15 +14,14 @@ from optimizers._base import Optimizer, Params, PyTree, Scalar, in_float32
 from optimizers._space import log_uniform
 
 
-def sgd(learning_rate: Scalar = 0.1) -> optax.GradientTransformation:
+def sgd(learning_rate: Scalar = 0.1) -> optax.GradientTransformationExtraArgs:
     """Steps against the gradient, `learning_rate` times its length; no state."""
 
     def init(params: Params) -> optax.EmptyState:
         del params
         return optax.EmptyState()
 
-    def update(grads: PyTree, state: optax.EmptyState, params: Params | None = None) -> tuple[PyTree, optax.EmptyState]:
-        del params
+    def update(grads: PyTree, state: optax.EmptyState) -> tuple[PyTree, optax.EmptyState]:
         return jax.tree.map(lambda g: -learning_rate * g, grads), state
 
     return in_float32(init, update)

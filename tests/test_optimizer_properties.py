@@ -1,54 +1,20 @@
 """What theory says of single rules, apart from any reference implementation."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import optimizers
+from tests.driving import descent, few, steps, traced
 
 RATE = 0.01
 betas = st.floats(0.0, 0.9999)
 gradients = st.lists(st.floats(1e-3, 1e3), min_size=4, max_size=4).map(lambda g: np.array(g) * [1, -1, 1, -1])
-few = settings(max_examples=40, deadline=None, derandomize=True, database=None)
-
-
-def steps(name: str, grads: Any, start: Any, **hparams: Any) -> Any:
-    """Parameters after each of the given gradients, (steps, size)."""
-    transform = optimizers.get(name).make(**hparams)
-
-    def step(carry: Any, g: Any) -> Any:
-        params, state = carry
-        updates, state = transform.update(g, state, params)
-        return (params + updates, state), params + updates
-
-    return jax.lax.scan(step, (start, transform.init(start)), grads)[1]
-
-
-def descent(name: str, gradient: Callable[[Any], Any], start: Any, length: int, **hparams: Any) -> Any:
-    """Parameters after each step on a function given by its gradient, (length, size)."""
-    transform = optimizers.get(name).make(**hparams)
-
-    def step(carry: Any, _: None) -> Any:
-        params, state = carry
-        updates, state = transform.update(gradient(params), state, params)
-        return (params + updates, state), params + updates
-
-    return jax.lax.scan(step, (start, transform.init(start)), None, length)[1]
-
-
-def traced(name: str, *hparams: str) -> Callable[..., np.ndarray]:
-    """(gradients, start, *values of the hyperparameters) to the parameters after each step; compiled once in all."""
-    compiled = jax.jit(
-        lambda grads, start, *values: steps(name, grads, start, **dict(zip(hparams, values, strict=True)))
-    )
-    return lambda *arguments: np.asarray(compiled(*(jnp.asarray(a, jnp.float32) for a in arguments)), np.float64)
-
 
 adam = traced("adam", "learning_rate", "b1", "b2")
 rmsprop = traced("rmsprop", "learning_rate", "decay")
@@ -128,7 +94,7 @@ def test_adamw_names_its_mistakes() -> None:
     with pytest.raises(ValueError, match="'l2' is none of scaled, independent, coupled"):
         optimizers.get("adamw").make(decay_form="l2")
     transform = optimizers.get("adamw").make()
-    with pytest.raises(ValueError, match="update needs them"):
+    with pytest.raises(ValueError, match="this rule needs params: give it to update beside the gradients"):
         transform.update(jnp.zeros(1), transform.init(jnp.zeros(1)))
 
 

@@ -156,7 +156,7 @@ def test_hyperparameters_may_be_traced() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("adan", "there is no optimizer 'adan'; did you mean adam"),
+        ("adamm", "there is no optimizer 'adamm'; did you mean adam"),
         ("zzz", "there is no optimizer 'zzz'; the catalogue has adagrad, adam"),
         ("_base", "there is no optimizer '_base'"),
         ("", "there is no optimizer ''"),

@@ -151,17 +151,19 @@ def test_shapes_have_their_known_values() -> None:
     assert at["wsd"] == pytest.approx([0.5, 1, 1, 0.5, 0], abs=1e-6)
 
 
-def test_evaluation_is_at_the_parameters_that_the_rule_names_and_its_evaluations_are_counted() -> None:
-    base = optimizers.get("sgd")
-    doubled = replace(
-        base,
-        eval_params=lambda state, params: jax.tree.map(jnp.zeros_like, params),
-        grad_evals=lambda state: jnp.int32(7),
-    )
-    program = cell(doubled)
+def test_an_optimizer_may_evaluate_other_parameters_than_it_trains() -> None:
+    zeroed = replace(optimizers.get("sgd"), eval_params=lambda state, params: jax.tree.map(jnp.zeros_like, params))
+    program = cell(zeroed)
+    np.testing.assert_array_equal(program.run(program.start(0, "0"), {}).metrics["train"]["loss"], 0)
+
+
+def test_the_budget_is_in_gradient_evaluations(sgd_program: Program) -> None:
+    """Two a step with SAM, which without a reach is SGD: the same points of its path, at twice the price."""
+    program = cell(optimizers.get("sam:sgd(rho=0.0)"))
     curves = program.run(program.start(0, "0"), {})
-    np.testing.assert_array_equal(curves.metrics["train"]["loss"], 0)
-    np.testing.assert_array_equal(curves.grad_evals, 7)
+    np.testing.assert_array_equal(curves.grad_evals, [0, 10, 20, 30, 40])
+    half = sgd_program.run(sgd_program.start(0, "0"), {}, points=np.array([0, 5, 10, 15, 20], np.int32))
+    np.testing.assert_allclose(curves.metrics["train"]["loss"], half.metrics["train"]["loss"], rtol=1e-6)
 
 
 def test_hyperparameters_are_arguments_of_one_program(sgd_program: Program) -> None:

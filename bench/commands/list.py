@@ -24,8 +24,9 @@ def main(args: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=args.what != "tasks")
-    shown = [_card(row) for row in rows] if args.what == "tasks" else rows
+    card = _CARDS.get(args.what)
+    table = Table(box=None, pad_edge=False, show_header=card is None)
+    shown = [card(row) for row in rows] if card else rows
     for column in shown[0]:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
     for row in shown:
@@ -40,7 +41,22 @@ def _cell(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _card(task: dict[str, Any]) -> dict[str, str]:
+def _optimizer_card(optimizer: dict[str, Any]) -> dict[str, str]:
+    """An optimizer's facts, for a screen."""
+    gradients = optimizer["gradients_a_step"]
+    fixed = {key: value for key, value in optimizer["hyperparameters"].items() if key not in optimizer["searched"]}
+    lines = [
+        optimizer["paper"],
+        f"keeps {optimizer['state']:g} numbers for each parameter; "
+        f"{gradients:g} gradient{'s' * (gradients != 1)} a step",
+        *(f"{key} {optimizer['hyperparameters'][key]:g}, searched {law}" for key, law in optimizer["searched"].items()),
+        *([_cell(fixed)] if fixed else []),
+        f"verified against {_cell(optimizer['verified_against']) or 'nothing yet'}",
+    ]
+    return {"name": optimizer["name"], "facts": "\n".join([*lines, ""])}
+
+
+def _task_card(task: dict[str, Any]) -> dict[str, str]:
     """A task's facts in four lines, for a screen."""
     rows = "/".join(f"{count:,}" for count in task["rows"])
     lines = [
@@ -54,17 +70,9 @@ def _card(task: dict[str, Any]) -> dict[str, str]:
 
 def _optimizers() -> Rows:
     import optimizers
+    from bench import catalogue
 
-    found = [optimizers.get(name) for name in optimizers.names()]
-    return [
-        {
-            "name": optimizer.name,
-            "paper": optimizer.paper,
-            "searched": {name: str(law) for name, law in optimizer.space.items()},
-            "defaults": optimizer.defaults,
-        }
-        for optimizer in found
-    ]
+    return [catalogue.facts(optimizers.get(name)) for name in optimizers.names()]
 
 
 def _tasks() -> Rows:
@@ -91,4 +99,5 @@ def _suites() -> Rows:
     ]
 
 
+_CARDS: dict[str, Callable[[dict[str, Any]], dict[str, str]]] = {"optimizers": _optimizer_card, "tasks": _task_card}
 _TABLES: dict[str, Callable[[], Rows]] = {"optimizers": _optimizers, "suites": _suites, "tasks": _tasks}

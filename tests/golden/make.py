@@ -1,246 +1,70 @@
 """Writes the golden files: what independent packages do in the closed loop, in float64.
 
-    .venv-peers/bin/python tests/golden/make.py
+    .venv-peers/bin/python tests/golden/make.py [OPTIMIZER ...]
 
-Each case is one file NAME--PACKAGE-NUMBER.npz without pickles: `params`, float64 (len(AT), size), the parameters after
-the steps of AT, the leaves side by side; and `about`, a JSON text that says where they are from: package, version,
-class, flags, seed, date, and the optimizer and setting of ours that must give the same.
-
-Every flag that matters is written out, on both sides: the packages' defaults may change.
+Each peer of an oracle is one file NAME--PACKAGE-NUMBER.npz without pickles: `params`, float64 (len(AT), size), the
+parameters to evaluate after the steps of AT, the leaves side by side; and `about`, a JSON text that says where they are
+from: package, version, class, flags, seed, date, and the optimizer and setting of ours that must give the same.
 """
 
 import datetime
+import importlib.metadata
 import json
-import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.gradients import PULL, SEED, STEPS, Leaves, flat, mask, noise, rates, start
+from tests import oracles
+from tests.golden import packages
+from tests.gradients import SEED, STEPS, flat, rates
 
 FOLDER = Path(__file__).parent
+DISTRIBUTIONS = importlib.metadata.packages_distributions()
 AT = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 
 
-class Case(NamedTuple):
-    """One file.
-
-    Attributes:
-      name, setting: the optimizer of ours and its hyperparameters; the learning rate is the package's too, and shrinks
-        by `rate_decay` a step if the setting has it.
-      package, cls, flags: what is run; `flags` are all arguments but the learning rate.
-    """
-
-    name: str
-    setting: dict[str, Any]
-    package: str
-    cls: str
-    flags: dict[str, Any]
-
-
-_BETAS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
-
-CASES = [
-    Case("sgd", {"learning_rate": 0.1}, "torch", "SGD", {}),
-    Case("sgd", {"learning_rate": 0.9, "rate_decay": 0.98}, "torch", "SGD", {}),
-    Case("sgd", {"learning_rate": 0.3}, "keras", "SGD", {}),
-    Case("momentum", {"learning_rate": 0.01, "momentum": 0.9}, "torch", "SGD", {"momentum": 0.9}),
-    Case("momentum", {"learning_rate": 0.1, "momentum": 0.5, "rate_decay": 0.97}, "torch", "SGD", {"momentum": 0.5}),
-    Case(
-        "momentum",
-        {"learning_rate": 0.05, "momentum": 0.95, "rate_decay": 0.97, "rate_in_buffer": True},
-        "keras",
-        "SGD",
-        {"momentum": 0.95},
-    ),
-    Case("nesterov", {"learning_rate": 0.01, "momentum": 0.9}, "torch", "SGD", {"momentum": 0.9, "nesterov": True}),
-    Case(
-        "nesterov",
-        {"learning_rate": 0.1, "momentum": 0.5, "rate_decay": 0.97},
-        "torch",
-        "SGD",
-        {"momentum": 0.5, "nesterov": True},
-    ),
-    Case(
-        "nesterov",
-        {"learning_rate": 0.05, "momentum": 0.95, "rate_decay": 0.97, "rate_in_buffer": True},
-        "keras",
-        "SGD",
-        {"momentum": 0.95, "nesterov": True},
-    ),
-    Case("adagrad", {"learning_rate": 0.1}, "torch", "Adagrad", {"initial_accumulator_value": 0.0, "eps": 1e-10}),
-    Case(
-        "adagrad",
-        {"learning_rate": 1.0, "initial_accumulator_value": 0.5, "eps": 1e-3, "rate_decay": 0.99},
-        "torch",
-        "Adagrad",
-        {"initial_accumulator_value": 0.5, "eps": 1e-3},
-    ),
-    Case(
-        "adagrad",
-        {"learning_rate": 0.1, "initial_accumulator_value": 0.1, "eps": 1e-7, "eps_in_sqrt": True},
-        "keras",
-        "Adagrad",
-        {"initial_accumulator_value": 0.1, "epsilon": 1e-7},
-    ),
-    Case("rmsprop", {"learning_rate": 0.01, "decay": 0.99}, "torch", "RMSprop", {"alpha": 0.99, "eps": 1e-8}),
-    Case(
-        "rmsprop",
-        {"learning_rate": 0.01, "decay": 0.9, "momentum": 0.9, "rate_decay": 0.98},
-        "torch",
-        "RMSprop",
-        {"alpha": 0.9, "eps": 1e-8, "momentum": 0.9},
-    ),
-    Case(
-        "rmsprop",
-        {"learning_rate": 0.01, "decay": 0.95, "eps": 1e-3, "centered": True},
-        "torch",
-        "RMSprop",
-        {"alpha": 0.95, "eps": 1e-3, "centered": True},
-    ),
-    Case(
-        "rmsprop",
-        {"learning_rate": 0.01, "decay": 0.9, "eps": 1e-7, "eps_in_sqrt": True},
-        "keras",
-        "RMSprop",
-        {"rho": 0.9, "epsilon": 1e-7},
-    ),
-    Case(
-        "rmsprop",
-        {
-            "learning_rate": 0.01,
-            "decay": 0.95,
-            "eps": 1e-2,
-            "eps_in_sqrt": True,
-            "centered": True,
-            "momentum": 0.8,
-            "rate_in_buffer": True,
-            "rate_decay": 0.98,
-        },
-        "keras",
-        "RMSprop",
-        {"rho": 0.95, "epsilon": 1e-2, "centered": True, "momentum": 0.8},
-    ),
-    Case("adam", {"learning_rate": 1e-3}, "torch", "Adam", {"betas": [0.9, 0.999], "eps": 1e-8}),
-    Case(
-        "adam",
-        {"learning_rate": 0.05, "b1": 0.5, "b2": 0.99, "eps": 1e-4, "rate_decay": 0.99},
-        "torch",
-        "Adam",
-        {"betas": [0.5, 0.99], "eps": 1e-4},
-    ),
-    Case("adam", {"learning_rate": 0.01, "eps": 1e-7, "eps_hat": True}, "keras", "Adam", _BETAS),
-    Case(
-        "adamw",
-        {"learning_rate": 0.01, "weight_decay": 0.1},  # at 1e-5 a step the rounding of PyTorch's 1 - lr decay shows
-        "torch",
-        "AdamW",
-        {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.1},
-    ),
-    Case(
-        "adamw",
-        {"learning_rate": 0.05, "b1": 0.8, "b2": 0.98, "weight_decay": 0.5, "rate_decay": 0.98},
-        "torch",
-        "AdamW",
-        {"betas": [0.8, 0.98], "eps": 1e-8, "weight_decay": 0.5},
-    ),
-    Case(
-        "adamw",
-        {"learning_rate": 0.02, "weight_decay": 0.2, "decay_form": "coupled"},
-        "torch",
-        "Adam",
-        {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.2},
-    ),
-    Case(
-        "adamw",
-        {"learning_rate": 0.01, "weight_decay": 0.1, "eps": 1e-7, "eps_hat": True},
-        "keras",
-        "AdamW",
-        {**_BETAS, "weight_decay": 0.1},
-    ),
-]
-
-
-def files() -> dict[Path, Case]:
-    """Every case with its file, numbered per optimizer and package in the order above."""
-    named: dict[Path, Case] = {}
-    for case in CASES:
-        stem = f"{case.name}--{case.package}"
-        number = 1 + sum(path.name.startswith(f"{stem}-") for path in named)
-        named[FOLDER / f"{stem}-{number}.npz"] = case
+def files() -> dict[Path, tuple[str, oracles.Peer]]:
+    """Every peer with its file and our optimizer's name, numbered per optimizer and package."""
+    named: dict[Path, tuple[str, oracles.Peer]] = {}
+    for name in oracles.names():
+        for peer in oracles.load(name).PEERS:
+            stem = f"{name}--{peer.package}"
+            number = 1 + sum(path.name.startswith(f"{stem}-") for path in named)
+            named[FOLDER / f"{stem}-{number}.npz"] = (name, peer)
     return named
 
 
-def drive(case: Case) -> np.ndarray:
-    """Parameters after the steps of AT: float64 (len(AT), size)."""
-    params, all_noise, flows = start(), noise(), mask()
-    advance = PACKAGES[case.package](case, params)
-    rate = rates(case.setting["learning_rate"], case.setting.get("rate_decay", 1.0))
+def drive(name: str, peer: oracles.Peer) -> np.ndarray:
+    """The parameters to evaluate after the steps of AT: float64 (len(AT), size)."""
+    problem = oracles.problem(name)
+    params, advance = problem.start, packages.stepper(peer, problem)
+    rate = rates(peer.setting["learning_rate"], peer.setting.get("rate_decay", 1.0))
     kept = []
     for t in range(1, STEPS + 1):
-        grads = {key: flows[key] * (all_noise[key][t - 1] + PULL * params[key]) for key in params}
-        params = advance(float(rate[t - 1]), grads)
+        params, evaluated = advance(float(rate[t - 1]), t, problem.loss(t).grad(params))
         if t in AT:
-            kept.append(flat(params))
+            kept.append(flat(evaluated))
     return np.array(kept)
 
 
-def torch_stepper(case: Case, params: Leaves) -> Any:
-    """(rate, gradients) -> parameters after a step of torch.optim."""
-    import torch
-
-    leaves = {key: torch.nn.Parameter(torch.tensor(value)) for key, value in params.items()}
-    optimizer = getattr(torch.optim, case.cls)(leaves.values(), lr=case.setting["learning_rate"], **case.flags)
-
-    def advance(rate: float, grads: Leaves) -> Leaves:
-        optimizer.param_groups[0]["lr"] = rate
-        for key, leaf in leaves.items():
-            leaf.grad = torch.tensor(grads[key])
-        optimizer.step()
-        return {key: leaf.detach().numpy().copy() for key, leaf in leaves.items()}
-
-    return advance
-
-
-def keras_stepper(case: Case, params: Leaves) -> Any:
-    """(rate, gradients) -> parameters after a step of keras.optimizers, on PyTorch."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")  # on TensorFlow its hyperparameters pass through float32
-    import keras
-
-    keras.config.set_floatx("float64")  # or the optimizer's own scalars are float32
-    leaves = {key: keras.Variable(value, dtype="float64", name=key) for key, value in params.items()}
-    optimizer = getattr(keras.optimizers, case.cls)(learning_rate=case.setting["learning_rate"], **case.flags)
-    optimizer.build(list(leaves.values()))
-
-    def advance(rate: float, grads: Leaves) -> Leaves:
-        optimizer.learning_rate = rate
-        optimizer.apply([keras.ops.convert_to_tensor(grads[key], dtype="float64") for key in leaves])
-        return {key: np.array(keras.ops.convert_to_numpy(leaf.value)) for key, leaf in leaves.items()}
-
-    return advance
-
-
-PACKAGES = {"torch": torch_stepper, "keras": keras_stepper}
-
-
-def main() -> None:
-    """Makes all files anew and removes those that no case names."""
+def main(wanted: list[str]) -> None:
+    """Makes the files of the optimizers named, or all of them, and removes those that no peer names."""
     for stale in set(FOLDER.glob("*.npz")) - set(files()):
         stale.unlink()
-    for path, case in files().items():
-        params = drive(case)
+    for path, (name, peer) in files().items():
+        if wanted and name not in wanted:
+            continue
+        params = drive(name, peer)
         about = {
-            "optimizer": case.name,
-            "setting": case.setting,
-            "package": case.package,
-            "version": sys.modules[case.package].__version__,
-            "class": case.cls,
-            "flags": case.flags,
+            "optimizer": name,
+            "setting": peer.setting,
+            "path": peer.path,
+            "version": importlib.metadata.version(DISTRIBUTIONS[peer.package][0]),
+            "flags": peer.flags,
             "steps": AT,
             "seed": SEED,
             "python": platform.python_version(),
@@ -252,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

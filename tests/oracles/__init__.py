@@ -3,23 +3,55 @@
 One module per optimizer, found by its name. It shares no code with the implementation, spells every quantity out as
 the paper does, and holds
 
-    step(t, params, grads, state, **hyperparameters) -> params     t = 1, 2, ...; state a dict, empty at first
+    step(t, params, grads, state, **hyperparameters) -> params     t = 1, 2, ...; state a dict, empty at first. A rule
+                that needs more than gradients has a parameter `loss`, this step's loss: loss.value(params),
+                loss.grad(params). One that evaluates other parameters than it trains leaves them in state["evaluated"]
     SETTINGS    the settings that are compared: hyperparameters other than the defaults, and `rate_decay`, by which the
                 learning rate shrinks from step to step if it is given
     ERROR       the relative difference of an independent package from such an oracle, measured over 200 steps
     LEARNING_RATE    the default
+    PEERS       which independent packages have the rule, and with which flags
+    PROBLEM     which of tests.gradients.PROBLEMS it is driven through, "noise" if it says nothing
+    ELEMENTWISE    False for a rule with norms, roots of matrices or other sums, whose error may be above 1e-12
+    UNTIL       the last step that is compared, STEPS if it says nothing
+    ROUNDINGS    units in the last place of a parameter that may be lost in its arithmetic, 2 if it says nothing
 """
 
 import importlib
+import inspect
+import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.gradients import PULL, STEPS, Leaf, Leaves, flat, mask, noise, start
+from tests.gradients import PROBLEMS, STEPS, Leaf, Leaves, Problem, flat, rates
 
 Rule = Callable[..., Any]
+
+
+class Peer(NamedTuple):
+    """An independent implementation that must do the same.
+
+    Attributes:
+      path: its dotted name, PACKAGE.[...].CLASS.
+      setting: our hyperparameters. The learning rate is the peer's too, and shrinks by `rate_decay` a step if there is
+        one.
+      flags: all of the peer's arguments but the learning rate; every one that matters is written out, as a package's
+        defaults may change.
+      error: what it is known to differ by, for one that computes in less than float64 somewhere; None is the oracle's.
+    """
+
+    path: str
+    setting: dict[str, Any]
+    flags: dict[str, Any]
+    error: float | None = None
+
+    @property
+    def package(self) -> str:
+        return self.path.partition(".")[0]
 
 
 def names() -> list[str]:
@@ -38,6 +70,7 @@ def per_leaf(rule: Rule) -> Rule:
     def step(t: int, params: Leaves, grads: Leaves, state: dict[str, Any], **hparams: Any) -> Leaves:
         return {key: rule(t, params[key], grads[key], state.setdefault(key, {}), **hparams) for key in params}
 
+    step.__wrapped__ = rule  # type: ignore[attr-defined]  # `inspect.signature` shows the rule's hyperparameters
     return step
 
 
@@ -46,17 +79,43 @@ def one_minus_power(beta: float, t: int) -> float:
     return float((1 - beta) * np.sum(beta ** np.arange(t)))
 
 
-def trajectory(name: str, setting: dict[str, Any]) -> Leaf:
-    """Parameters before the first step and after each: float64 (STEPS + 1, size)."""
-    hparams = {key: value for key, value in setting.items() if key != "rate_decay"}
-    oracle = load(name)
-    rate = hparams.pop("learning_rate", oracle.LEARNING_RATE)
-    params, all_noise, flows = start(), noise(), mask()
+def problem(name: str) -> Problem:
+    """What the rule is driven through."""
+    return PROBLEMS[getattr(load(name), "PROBLEM", "noise")]
+
+
+def roundings(name: str) -> int:
+    """Units in the last place of a parameter that are not counted as a difference."""
+    return int(getattr(load(name), "ROUNDINGS", 2))
+
+
+def last_step(name: str) -> int:
+    """The last step that is compared."""
+    return int(getattr(load(name), "UNTIL", STEPS))
+
+
+def hyperparameters(name: str) -> set[str]:
+    """The names of what the rule's step takes, its hyperparameters among them."""
+    return set(inspect.signature(load(name).step).parameters)
+
+
+@cache
+def _trajectory(name: str, setting: str) -> Leaf:
+    hparams = json.loads(setting)
+    oracle, driven = load(name), problem(name)
+    rate = rates(hparams.pop("learning_rate", oracle.LEARNING_RATE), hparams.pop("rate_decay", 1.0))
+    takes_loss = "loss" in inspect.signature(oracle.step).parameters
+    params = driven.start
     state: dict[str, Any] = {}
     path = [flat(params)]
     for t in range(1, STEPS + 1):
-        grads = {key: flows[key] * (all_noise[key][t - 1] + PULL * params[key]) for key in params}
-        now = rate * setting.get("rate_decay", 1.0) ** (t - 1)
-        params = oracle.step(t, params, grads, state, learning_rate=now, **hparams)
-        path.append(flat(params))
+        loss = driven.loss(t)
+        extra = {"loss": loss} if takes_loss else {}
+        params = oracle.step(t, params, loss.grad(params), state, learning_rate=rate[t - 1], **extra, **hparams)
+        path.append(flat(state.get("evaluated", params)))
     return np.array(path)
+
+
+def trajectory(name: str, setting: dict[str, Any]) -> Leaf:
+    """The parameters to evaluate, before the first step and after each that is compared: float64 (steps + 1, size)."""
+    return _trajectory(name, json.dumps(setting, sort_keys=True))[: last_step(name) + 1]

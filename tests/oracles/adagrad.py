@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tests.gradients import Leaf
-from tests.oracles import per_leaf
+from tests.oracles import Peer, per_leaf
 
 ERROR = 7.6e-16  # PyTorch
 LEARNING_RATE = 0.1
@@ -15,6 +15,19 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.3, "eps": 1e-2},
     {"initial_accumulator_value": 0.1, "eps": 1e-7, "eps_in_sqrt": True},
     {"learning_rate": 0.5, "rate_decay": 0.99},
+]
+PEERS = [
+    Peer("torch.optim.Adagrad", {"learning_rate": 0.1}, {"initial_accumulator_value": 0.0, "eps": 1e-10}),
+    Peer(
+        "torch.optim.Adagrad",
+        {"learning_rate": 1.0, "initial_accumulator_value": 0.5, "eps": 0.001, "rate_decay": 0.99},
+        {"initial_accumulator_value": 0.5, "eps": 0.001},
+    ),
+    Peer(
+        "keras.optimizers.Adagrad",
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.1, "eps": 1e-07, "eps_in_sqrt": True},
+        {"initial_accumulator_value": 0.1, "epsilon": 1e-07},
+    ),
 ]
 
 

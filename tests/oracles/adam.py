@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.gradients import Leaf
-from tests.oracles import one_minus_power, per_leaf
+from tests.oracles import Peer, one_minus_power, per_leaf
 
 ERROR = 3.7e-15  # PyTorch
 LEARNING_RATE = 1e-3
@@ -17,6 +17,19 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.02, "b1": 0.98, "b2": 0.9999, "rate_decay": 0.98},
     {"learning_rate": 0.02, "eps": 1e-7, "eps_hat": True},
     {"learning_rate": 0.02, "eps": 1e-3, "eps_hat": True, "b2": 0.95},
+]
+PEERS = [
+    Peer("torch.optim.Adam", {"learning_rate": 0.001}, {"betas": [0.9, 0.999], "eps": 1e-08}),
+    Peer(
+        "torch.optim.Adam",
+        {"learning_rate": 0.05, "b1": 0.5, "b2": 0.99, "eps": 0.0001, "rate_decay": 0.99},
+        {"betas": [0.5, 0.99], "eps": 0.0001},
+    ),
+    Peer(
+        "keras.optimizers.Adam",
+        {"learning_rate": 0.01, "eps": 1e-07, "eps_hat": True},
+        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07},
+    ),
 ]
 
 

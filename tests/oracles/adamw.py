@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.gradients import Leaf
-from tests.oracles import one_minus_power, per_leaf
+from tests.oracles import Peer, one_minus_power, per_leaf
 
 ERROR = 1.1e-14  # PyTorch
 LEARNING_RATE = 1e-3
@@ -17,6 +17,28 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.02, "weight_decay": 3e-3, "decay_form": "independent"},
     {"learning_rate": 0.02, "weight_decay": 0.2, "decay_form": "coupled"},
     {"learning_rate": 0.02, "eps": 1e-7, "eps_hat": True},
+]
+PEERS = [
+    Peer(
+        "torch.optim.AdamW",
+        {"learning_rate": 0.01, "weight_decay": 0.1},
+        {"betas": [0.9, 0.999], "eps": 1e-08, "weight_decay": 0.1},
+    ),
+    Peer(
+        "torch.optim.AdamW",
+        {"learning_rate": 0.05, "b1": 0.8, "b2": 0.98, "weight_decay": 0.5, "rate_decay": 0.98},
+        {"betas": [0.8, 0.98], "eps": 1e-08, "weight_decay": 0.5},
+    ),
+    Peer(
+        "torch.optim.Adam",
+        {"learning_rate": 0.02, "weight_decay": 0.2, "decay_form": "coupled"},
+        {"betas": [0.9, 0.999], "eps": 1e-08, "weight_decay": 0.2},
+    ),
+    Peer(
+        "keras.optimizers.AdamW",
+        {"learning_rate": 0.01, "weight_decay": 0.1, "eps": 1e-07, "eps_hat": True},
+        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07, "weight_decay": 0.1},
+    ),
 ]
 
 

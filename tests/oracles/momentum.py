@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.gradients import Leaf
-from tests.oracles import per_leaf
+from tests.oracles import Peer, per_leaf
 
 ERROR = 1.5e-15  # PyTorch
 LEARNING_RATE = 0.01
@@ -15,6 +15,15 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.1, "rate_decay": 0.97},
     {"learning_rate": 0.1, "rate_decay": 0.97, "rate_in_buffer": True},
     {"nesterov": True},
+]
+PEERS = [
+    Peer("torch.optim.SGD", {"learning_rate": 0.01, "momentum": 0.9}, {"momentum": 0.9}),
+    Peer("torch.optim.SGD", {"learning_rate": 0.1, "momentum": 0.5, "rate_decay": 0.97}, {"momentum": 0.5}),
+    Peer(
+        "keras.optimizers.SGD",
+        {"learning_rate": 0.05, "momentum": 0.95, "rate_decay": 0.97, "rate_in_buffer": True},
+        {"momentum": 0.95},
+    ),
 ]
 
 

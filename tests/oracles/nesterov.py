@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.gradients import Leaf
-from tests.oracles import per_leaf
+from tests.oracles import Peer, per_leaf
 
 ERROR = 6.7e-15  # PyTorch
 LEARNING_RATE = 0.01
@@ -19,6 +19,19 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.05, "momentum": 0.99},
     {"learning_rate": 0.1, "rate_decay": 0.97},
     {"learning_rate": 0.1, "rate_decay": 0.97, "rate_in_buffer": True},
+]
+PEERS = [
+    Peer("torch.optim.SGD", {"learning_rate": 0.01, "momentum": 0.9}, {"momentum": 0.9, "nesterov": True}),
+    Peer(
+        "torch.optim.SGD",
+        {"learning_rate": 0.1, "momentum": 0.5, "rate_decay": 0.97},
+        {"momentum": 0.5, "nesterov": True},
+    ),
+    Peer(
+        "keras.optimizers.SGD",
+        {"learning_rate": 0.05, "momentum": 0.95, "rate_decay": 0.97, "rate_in_buffer": True},
+        {"momentum": 0.95, "nesterov": True},
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.gradients import Leaf
-from tests.oracles import per_leaf
+from tests.oracles import Peer, per_leaf
 
 ERROR = 2.2e-15  # optax, eps_in_sqrt=False
 LEARNING_RATE = 1e-3
@@ -20,6 +20,38 @@ SETTINGS: list[dict[str, Any]] = [
     {"learning_rate": 0.01, "decay": 0.95, "eps": 1e-3, "centered": True},
     {"learning_rate": 0.01, "momentum": 0.9, "rate_decay": 0.99},
     {"learning_rate": 0.01, "momentum": 0.9, "rate_decay": 0.99, "rate_in_buffer": True, "centered": True, "eps": 1e-2},
+]
+PEERS = [
+    Peer("torch.optim.RMSprop", {"learning_rate": 0.01, "decay": 0.99}, {"alpha": 0.99, "eps": 1e-08}),
+    Peer(
+        "torch.optim.RMSprop",
+        {"learning_rate": 0.01, "decay": 0.9, "momentum": 0.9, "rate_decay": 0.98},
+        {"alpha": 0.9, "eps": 1e-08, "momentum": 0.9},
+    ),
+    Peer(
+        "torch.optim.RMSprop",
+        {"learning_rate": 0.01, "decay": 0.95, "eps": 0.001, "centered": True},
+        {"alpha": 0.95, "eps": 0.001, "centered": True},
+    ),
+    Peer(
+        "keras.optimizers.RMSprop",
+        {"learning_rate": 0.01, "decay": 0.9, "eps": 1e-07, "eps_in_sqrt": True},
+        {"rho": 0.9, "epsilon": 1e-07},
+    ),
+    Peer(
+        "keras.optimizers.RMSprop",
+        {
+            "learning_rate": 0.01,
+            "decay": 0.95,
+            "eps": 0.01,
+            "eps_in_sqrt": True,
+            "centered": True,
+            "momentum": 0.8,
+            "rate_in_buffer": True,
+            "rate_decay": 0.98,
+        },
+        {"rho": 0.95, "epsilon": 0.01, "centered": True, "momentum": 0.8},
+    ),
 ]
 
 

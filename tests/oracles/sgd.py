@@ -3,11 +3,16 @@
 from typing import Any
 
 from tests.gradients import Leaf
-from tests.oracles import per_leaf
+from tests.oracles import Peer, per_leaf
 
 ERROR = 7.7e-16  # PyTorch
 LEARNING_RATE = 0.1
 SETTINGS: list[dict[str, Any]] = [{}, {"learning_rate": 0.5}, {"learning_rate": 0.3, "rate_decay": 0.98}]
+PEERS = [
+    Peer("torch.optim.SGD", {"learning_rate": 0.1}, {}),
+    Peer("torch.optim.SGD", {"learning_rate": 0.9, "rate_decay": 0.98}, {}),
+    Peer("keras.optimizers.SGD", {"learning_rate": 0.3}, {}),
+]
 
 
 @per_leaf

@@ -1,0 +1,1 @@
+"""What can be put around any optimizer: one file each, and the folder listing is the registry."""
