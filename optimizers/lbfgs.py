@@ -51,7 +51,7 @@ def lbfgs(
 
     def fixed(grads: PyTree, state: LbfgsState, params: Params) -> tuple[PyTree, LbfgsState]:
         descent, pairs = direction(state, grads, params)
-        return _scaled(learning_rate, descent), LbfgsState(params, grads, pairs, state.spent + 1)
+        return jax.tree.map(lambda d: learning_rate * d, descent), LbfgsState(params, grads, pairs, state.spent + 1)
 
     def searched(
         grads: PyTree, state: LbfgsState, params: Params, value: jax.Array, value_fn: Any
@@ -67,17 +67,13 @@ def lbfgs(
             lambda at: tried(at[0] / 2, at[1] + 1),
             tried(jnp.asarray(learning_rate, slope.dtype), jnp.zeros_like(state.spent)),
         )
-        return _scaled(rate, descent), LbfgsState(params, grads, pairs, state.spent + 2 + halvings)
+        return jax.tree.map(lambda d: rate * d, descent), LbfgsState(params, grads, pairs, state.spent + 2 + halvings)
 
     return in_float32(init, searched if line_search else fixed)
 
 
 def _plus(x: PyTree, factor: Scalar, y: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: (a + factor * b).astype(a.dtype), x, y)
-
-
-def _scaled(factor: Scalar, x: PyTree) -> PyTree:
-    return jax.tree.map(lambda a: factor * a, x)
 
 
 def _two_loops(pairs: tuple[PyTree, PyTree], grads: PyTree, memory: int) -> PyTree:

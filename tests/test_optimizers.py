@@ -141,11 +141,13 @@ def test_file_is_short_and_says_where_the_rule_is_from(name: str) -> None:
 
 
 def code_lines(source: str) -> int:
-    """Lines with code on them: no blank lines, comments or docstrings."""
+    """Lines with code on them: no blank lines, comments, docstrings or imports."""
     ignored = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     lines = {line for t in tokens if t.type not in ignored for line in range(t.start[0], t.end[0] + 1)}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            lines -= set(range(node.lineno, (node.end_lineno or 0) + 1))
     return len(lines)

@@ -157,7 +157,7 @@ def test_hyperparameters_may_be_traced() -> None:
     ("spec", "message"),
     [
         ("adamm", "there is no optimizer 'adamm'; did you mean adam"),
-        ("zzz", "there is no optimizer 'zzz'; the catalogue has adagrad, adam"),
+        ("zzz", "there is no optimizer 'zzz'; the catalogue has adabelief, adabound"),
         ("_base", "there is no optimizer '_base'"),
         ("", "there is no optimizer ''"),
         ("adam(beta2=0.5)", "no hyperparameter beta2; it has learning_rate, b1, b2, eps"),
