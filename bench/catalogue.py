@@ -52,6 +52,7 @@ def facts(optimizer: Optimizer) -> dict[str, Any]:
         "state": state_size(optimizer),
         "gradients_a_step": evaluations(optimizer),
         "searched": {name: str(law) for name, law in optimizer.space.items()},
+        "searched_wide": {name: str(law) for name, law in optimizer.wide.items()},
         "hyperparameters": optimizer.defaults,
         "verified_against": verified_against(optimizer.name),
     }

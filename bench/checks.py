@@ -284,7 +284,7 @@ def _charged(subject: _Subject) -> None:
 
 
 def _searchable(subject: _Subject) -> None:
-    optimizer = subject.optimizer
+    optimizer = subject.optimizer.widened
     for name, law in optimizer.space.items():
         low, high = sorted(law.quantile(np.array([0.0, 1.0])))
         if not low <= optimizer.start[name] <= high:

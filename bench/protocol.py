@@ -21,6 +21,8 @@ class Protocol:
       seeds: fresh seeds on which each chosen setting is run for the record.
       evaluations: points of a curve after the starting one, evenly spaced over the budget.
       schedule: shape of the learning rate over the budget, one of SCHEDULES.
+      wide: whether searches go over all hyperparameters that an optimizer has a law for, not only the one or two that
+        matter most.
       steps: budget of every task in gradient evaluations; None leaves each task its own.
     """
 
@@ -29,6 +31,7 @@ class Protocol:
     seeds: int = 3
     evaluations: int = 20
     schedule: str = "constant"
+    wide: bool = False
     steps: int | None = None
 
     def __post_init__(self) -> None:

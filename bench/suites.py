@@ -27,7 +27,9 @@ SUITES = {
     for suite in (
         Suite("smoke", 1, ("breast_cancer", "diabetes"), ("sgd", "adam"), Protocol(2, 4, 2, steps=100)),
         Suite("core", 1, tuple(task.name for task in core.TASKS)),
-        Suite("full", 1, tuple(task.name for task in (*core.TASKS, *extra.TASKS))),
+        Suite(
+            "full", 2, tuple(task.name for task in (*core.TASKS, *extra.TASKS)), None, Protocol(trials=40, wide=True)
+        ),
     )
 }
 

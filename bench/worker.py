@@ -126,7 +126,7 @@ def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected
     task, loaded = tasks.get(task_spec, protocol.steps), optimizers.get(optimizer)
     if fingerprint(task, optimizer, protocol) != expected:
         raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
-    return compile_program(task, loaded, protocol)
+    return compile_program(task, loaded.widened if protocol.wide else loaded, protocol)
 
 
 def environment(core: int | None) -> dict[str, str]:

@@ -41,7 +41,8 @@ class Optimizer:
     Attributes:
       make: hyperparameters by name, all optional, to an optax `GradientTransformationExtraArgs`. Floats may be
         tracers; integers, booleans and callables are static.
-      space: the hyperparameters that a search varies, at most two in the default grid, and their laws.
+      space: the hyperparameters that a search varies, at most two, and their laws.
+      wide: those that a search with more trials varies beside them.
       paper: where the rule stands: authors, year, identifier, algorithm or equation.
       eval_params: (state, params) to the parameters that should be evaluated; those trained, unless the rule says
         otherwise (averages, schedule-free).
@@ -53,6 +54,7 @@ class Optimizer:
     make: Callable[..., optax.GradientTransformationExtraArgs]
     space: Space
     paper: str
+    wide: Space = field(default_factory=dict)
     eval_params: Callable[[PyTree, Params], Params] = _trained
     grad_evals: Callable[[PyTree], jax.Array] | None = None
     name: str = ""
@@ -60,10 +62,15 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         numbers = {name for name, value in self.defaults.items() if _is_number(value)}
-        if wrong := sorted(set(self.space) - numbers):
+        if wrong := sorted({*self.space, *self.wide} - numbers):
             raise OptimizerError(
                 f"the space names {', '.join(wrong)}: no hyperparameter of `make` with a number as default"
             )
+
+    @property
+    def widened(self) -> "Optimizer":
+        """The same optimizer for a search over all hyperparameters that have a law."""
+        return replace(self, space={**self.space, **self.wide}, wide={})
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -183,6 +190,7 @@ def get(spec: str) -> Optimizer:
         name=parsed.name,
         make=_with_extra_args(partial(optimizer.make, **parsed.fixed)),
         space={name: law for name, law in optimizer.space.items() if name not in parsed.fixed},
+        wide={name: law for name, law in optimizer.wide.items() if name not in parsed.fixed},
         fixed=parsed.fixed,
     )
 

@@ -65,9 +65,12 @@ class Wrapper:
 
         make.__signature__ = inspect.Signature(list(every.values()))  # type: ignore[attr-defined]  # what `Optimizer.defaults` reads
         rate = {name: law for name, law in inner.space.items() if name == "learning_rate"}
+        searched = {**(rate if self.space else inner.space), **self.space} if space is None else space
+        laws = {**inner.wide, **inner.space, **self.space}
         return Optimizer(
             make=make,
-            space={**(rate if self.space else inner.space), **self.space} if space is None else space,
+            space=searched,
+            wide={name: law for name, law in laws.items() if name not in searched},
             paper=paper or f"{self.paper}; {inner.paper}",
             eval_params=self._eval_params(inner),
             grad_evals=self._grad_evals(inner),

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, correction, in_float32, zeros_like
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 
 
 class AdaBoundState(NamedTuple):
@@ -56,5 +56,10 @@ def adabound(
 optimizer = Optimizer(
     make=adabound,
     space={"learning_rate": log_uniform(1e-4, 0.3), "final_learning_rate": log_uniform(1e-3, 3.0)},
+    wide={
+        "b1": one_minus(log_uniform(1e-2, 0.5)),
+        "b2": one_minus(log_uniform(1e-4, 0.3)),
+        "gamma": log_uniform(1e-5, 1e-1),
+    },
     paper="Luo, Xiong, Liu & Sun, 2019, arXiv:1902.09843, Algorithm 2",
 )

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, in_float32, zeros_like
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 
 
 class AdaDeltaState(NamedTuple):
@@ -47,5 +47,6 @@ def adadelta(
 optimizer = Optimizer(
     make=adadelta,
     space={"learning_rate": log_uniform(1e-2, 100.0), "eps": log_uniform(1e-8, 1e-3)},
+    wide={"rho": one_minus(log_uniform(1e-3, 0.5))},
     paper="Zeiler, 2012, arXiv:1212.5701, Algorithm 1",
 )

@@ -53,5 +53,6 @@ def adam(
 optimizer = Optimizer(
     make=adam,
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"b2": one_minus(log_uniform(1e-4, 0.3)), "eps": log_uniform(1e-10, 1e-2)},
     paper="Kingma & Ba, 2015, arXiv:1412.6980, Algorithm 1",
 )

@@ -63,5 +63,10 @@ def adan(
 optimizer = Optimizer(
     make=adan,
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(5e-3, 0.3))},
+    wide={
+        "b2": one_minus(log_uniform(0.01, 0.5)),
+        "b3": one_minus(log_uniform(1e-3, 0.1)),
+        "eps": log_uniform(1e-10, 1e-2),
+    },
     paper="Xie et al., 2022, arXiv:2208.06677, Algorithm 1",
 )

@@ -72,5 +72,10 @@ def ademamix(
 optimizer = Optimizer(
     make=ademamix,
     space={"learning_rate": log_uniform(1e-4, 0.3), "b3": one_minus(log_uniform(3e-5, 0.03))},
+    wide={
+        "b1": one_minus(log_uniform(1e-2, 0.5)),
+        "b2": one_minus(log_uniform(1e-4, 0.3)),
+        "alpha": log_uniform(1.0, 20.0),
+    },
     paper="Pagliardini, Ablin & Grangier, 2024, arXiv:2409.03137, Algorithm 1",
 )

@@ -48,5 +48,6 @@ def dowg(
 optimizer = Optimizer(
     make=dowg,
     space={"learning_rate": log_uniform(0.03, 30.0)},
+    wide={"init_estim_sq_dist": log_uniform(1e-8, 1e-1)},
     paper="Khaled, Mishchenko & Jin, 2023, arXiv:2305.16284, Algorithm 1",
 )

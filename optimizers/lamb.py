@@ -59,5 +59,6 @@ def lamb(
 optimizer = Optimizer(
     make=lamb,
     space={"learning_rate": log_uniform(1e-4, 1.0), "b1": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"b2": one_minus(log_uniform(1e-4, 0.3)), "eps": log_uniform(1e-9, 1e-2)},
     paper="You et al., 2020, arXiv:1904.00962, Algorithm 2",
 )

@@ -64,5 +64,6 @@ def lars(
 optimizer = Optimizer(
     make=lars,
     space={"learning_rate": log_uniform(0.01, 100.0), "momentum": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"trust_coefficient": log_uniform(1e-4, 0.1)},
     paper="You, Gitman & Ginsburg, 2017, arXiv:1708.03888, Algorithm 1",
 )

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, in_float32, norm, zeros_like
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 from optimizers.adam import adam
 
 
@@ -57,5 +57,10 @@ def mars(
 optimizer = Optimizer(
     make=mars,
     space={"learning_rate": log_uniform(1e-4, 0.3), "gamma": log_uniform(2e-3, 0.3)},
+    wide={
+        "b1": one_minus(log_uniform(1e-2, 0.5)),
+        "b2": one_minus(log_uniform(1e-3, 0.3)),
+        "eps": log_uniform(1e-10, 1e-2),
+    },
     paper="Yuan et al., 2024, arXiv:2411.10438, Algorithm 2",
 )

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, in_float32, norm, zeros_like
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 from optimizers.adam import adam
 
 
@@ -84,5 +84,6 @@ def orthogonal(u: jax.Array) -> jax.Array:
 optimizer = Optimizer(
     make=muon,
     space={"learning_rate": log_uniform(1e-3, 1.0), "adam_ratio": log_uniform(1e-3, 1.0)},
+    wide={"momentum": one_minus(log_uniform(1e-2, 0.5))},
     paper="Jordan et al., 2024, kellerjordan.github.io/posts/muon",
 )

@@ -66,5 +66,10 @@ def nadam(
 optimizer = Optimizer(
     make=nadam,
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
+    wide={
+        "b2": one_minus(log_uniform(1e-4, 0.3)),
+        "eps": log_uniform(1e-10, 1e-2),
+        "momentum_decay": log_uniform(4e-4, 0.04),
+    },
     paper="Dozat, 2016, ICLR workshop, Incorporating Nesterov momentum into Adam, Algorithm 8",
 )

@@ -59,5 +59,6 @@ def novograd(
 optimizer = Optimizer(
     make=novograd,
     space={"learning_rate": log_uniform(1e-4, 1.0), "b1": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"b2": one_minus(log_uniform(1e-3, 0.9))},
     paper="Ginsburg et al., 2019, arXiv:1905.11286, Algorithm 1",
 )

@@ -29,7 +29,7 @@ from optimizers._base import (
     scalar,
     zeros_like,
 )
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 
 
 class ProdigyState(NamedTuple):
@@ -89,5 +89,11 @@ def prodigy(
 optimizer = Optimizer(
     make=prodigy,
     space={"learning_rate": log_uniform(0.03, 30.0)},
+    wide={
+        "b1": one_minus(log_uniform(1e-2, 0.5)),
+        "b2": one_minus(log_uniform(1e-4, 0.3)),
+        "d0": log_uniform(1e-8, 1e-4),
+        "d_coef": log_uniform(0.3, 3.0),
+    },
     paper="Mishchenko & Defazio, 2023, arXiv:2306.06101, Algorithm 4",
 )

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, correction, in_float32, zeros_like
-from optimizers._space import log_uniform, uniform
+from optimizers._space import log_uniform, one_minus, uniform
 
 
 class QHAdamState(NamedTuple):
@@ -57,5 +57,6 @@ def qhadam(
 optimizer = Optimizer(
     make=qhadam,
     space={"learning_rate": log_uniform(1e-4, 0.3), "nu1": uniform(0.3, 1.0)},
+    wide={"b1": one_minus(log_uniform(1e-3, 0.5)), "b2": one_minus(log_uniform(1e-4, 0.3))},
     paper="Ma & Yarats, 2019, arXiv:1810.06801, section 4.3",
 )

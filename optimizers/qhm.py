@@ -14,7 +14,7 @@ import jax
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, in_float32, zeros_like
-from optimizers._space import log_uniform, uniform
+from optimizers._space import log_uniform, one_minus, uniform
 
 
 class QhmState(NamedTuple):
@@ -41,5 +41,6 @@ def qhm(
 optimizer = Optimizer(
     make=qhm,
     space={"learning_rate": log_uniform(3e-3, 30.0), "nu": uniform(0.3, 1.0)},
+    wide={"momentum": one_minus(log_uniform(1e-4, 0.5))},
     paper="Ma & Yarats, 2019, arXiv:1810.06801, equations (3) and (4)",
 )

@@ -54,5 +54,6 @@ def sm3(
 optimizer = Optimizer(
     make=sm3,
     space={"learning_rate": log_uniform(3e-3, 10.0), "momentum": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"eps": log_uniform(1e-12, 1e-3)},
     paper="Anil, Gupta, Koren & Singer, 2019, arXiv:1901.11150, Algorithm SM3-II",
 )

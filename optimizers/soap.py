@@ -94,5 +94,6 @@ def _next(nu: PyTree, grams: PyTree, bases: PyTree) -> tuple[PyTree, PyTree]:
 optimizer = Optimizer(
     make=soap,
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
+    wide={"b2": one_minus(log_uniform(1e-3, 0.3)), "eps": log_uniform(1e-10, 1e-2)},
     paper="Vyas et al., 2024, arXiv:2409.11321, Algorithms 3 and 4",
 )

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._base import Optimizer, Params, PyTree, Scalar, average, correction, in_float32
-from optimizers._space import log_uniform
+from optimizers._space import log_uniform, one_minus
 
 
 class YogiState(NamedTuple):
@@ -56,5 +56,6 @@ def yogi(
 optimizer = Optimizer(
     make=yogi,
     space={"learning_rate": log_uniform(1e-3, 1.0), "eps": log_uniform(1e-5, 1e-1)},
+    wide={"b1": one_minus(log_uniform(1e-2, 0.5)), "b2": one_minus(log_uniform(1e-4, 0.3))},
     paper="Zaheer, Reddi, Sachan, Kale & Kumar, 2018, NeurIPS, Algorithm 2",
 )

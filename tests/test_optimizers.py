@@ -125,9 +125,9 @@ def test_wrapped_holds_what_every_optimizer_must(name: str, wrapper: str) -> Non
 def test_search_space_has_one_or_two_hyperparameters_around_their_defaults(name: str) -> None:
     optimizer = optimizers.get(name)
     assert 1 <= len(optimizer.space) <= 2
-    for key, law in optimizer.space.items():
+    for key, law in optimizer.widened.space.items():
         low, high = sorted(law.quantile(np.array([0.0, 1.0])))
-        assert low < optimizer.start[key] < high
+        assert low < optimizer.defaults[key] < high
 
 
 @pytest.mark.parametrize("name", NAMES)

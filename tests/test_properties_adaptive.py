@@ -27,7 +27,7 @@ def on_reddis_stream(name: str, **hparams: float) -> float:
 
 
 @pytest.mark.parametrize(("name", "end"), [("adam", 1.0), ("amsgrad", -1.0), ("adopt", -1.0), ("yogi", -1.0)])
-def test_rules_that_remember_converge_where_adam_goes_the_wrong_way(name: str, end: float) -> None:
+def test_amsgrad_adopt_and_yogi_converge_where_adam_goes_the_wrong_way(name: str, end: float) -> None:
     """Reddi et al., Theorem 1, with their b2 = 1 / (1 + C^2); the gradient of C comes too rarely to be remembered."""
     assert on_reddis_stream(name, b1=0.0, b2=1 / 17) == pytest.approx(end, abs=4 * RATE)
 

@@ -74,7 +74,7 @@ def test_adafactor_weighs_the_new_square_by_a_power_of_time_and_clips() -> None:
 @few
 @given(seeds)
 def test_sm3_bounds_the_sum_of_squares_from_above(seed: int) -> None:
-    """Anil et al., Propositions 1 and 3: nu is no less than AdaGrad's sum, no more than SM3-I's."""
+    """Anil et al., Proposition 3: nu is no less than AdaGrad's sum, no more than SM3-I's."""
     g = noise(seed, 20, 4, 3) * np.exp(noise(seed + 1, 1, 4, 3))
     nu = (RATE * g / moves(path("sm3", g, np.zeros((4, 3)), learning_rate=RATE, momentum=0.0, eps=0.0))) ** 2
     squares = g**2
@@ -163,7 +163,7 @@ def test_lars_leaves_vectors_to_momentum_where_told() -> None:
 
 
 def test_fromage_turns_a_vector_by_the_angle_whose_tangent_is_the_rate() -> None:
-    """A gradient square to p would lengthen it by sqrt(1 + rate^2), which is undone; another's length is no matter."""
+    """A gradient square to p, however long, would lengthen it by sqrt(1 + rate^2), which is undone."""
     rate, t = 0.3, np.arange(1, 21)
     angles = t * np.arctan(rate)
     ahead = np.stack([-np.sin(angles - np.arctan(rate)), np.cos(angles - np.arctan(rate))], axis=1)
@@ -242,10 +242,10 @@ def test_shampoo_under_a_constant_gradient_steps_along_its_polar_factor() -> Non
 
 
 def test_shampoo_on_a_vector_is_adagrad_with_the_full_matrix() -> None:
+    """There a step is -rate S^-1/2 g, with S the sum of all g g^T."""
     g = noise(0, 10, 3)
     steps = moves(path("shampoo", g, np.zeros(3), learning_rate=RATE, eps=0.1))
     sums = 0.1 * np.eye(3) + np.cumsum(g[:, :, None] * g[:, None, :], axis=0)
-    # H (H g) = G^-1 g for the root H = G^-1/2, so one more product undoes the root.
     values, vectors = np.linalg.eigh(sums)
     roots = vectors * values[:, None, :] ** 0.5 @ np.swapaxes(vectors, 1, 2)
     np.testing.assert_allclose(np.einsum("tij,tj->ti", roots, steps), -RATE * g, rtol=1e-9, atol=1e-14)

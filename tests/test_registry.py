@@ -220,3 +220,11 @@ def test_laws_of_search_spaces() -> None:
     for low, high in [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (1.0, float("inf"))]:
         with pytest.raises(ValueError, match="0 < low < high"):
             log_uniform(low, high)
+
+
+def test_a_wide_search_has_every_law_but_those_of_fixed_hyperparameters() -> None:
+    assert set(optimizers.get("adam").widened.space) == {"learning_rate", "b1", "b2", "eps"}
+    assert set(optimizers.get("adam(eps=1e-4)").widened.space) == {"learning_rate", "b1", "b2"}
+    wrapped = optimizers.get("lookahead:adam")
+    assert set(wrapped.space) == {"learning_rate", "slow_step_size"}
+    assert set(wrapped.widened.space) == {"learning_rate", "slow_step_size", "b1", "b2", "eps"}

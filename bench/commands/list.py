@@ -44,12 +44,14 @@ def _cell(value: Any) -> str:
 def _optimizer_card(optimizer: dict[str, Any]) -> dict[str, str]:
     """An optimizer's facts, for a screen."""
     gradients = optimizer["gradients_a_step"]
-    fixed = {key: value for key, value in optimizer["hyperparameters"].items() if key not in optimizer["searched"]}
+    defaults, searched, wide = optimizer["hyperparameters"], optimizer["searched"], optimizer["searched_wide"]
+    fixed = {key: value for key, value in defaults.items() if key not in {**searched, **wide}}
     lines = [
         optimizer["paper"],
         f"keeps {optimizer['state']:g} numbers for each parameter; "
         f"{gradients:g} gradient{'s' * (gradients != 1)} a step",
-        *(f"{key} {optimizer['hyperparameters'][key]:g}, searched {law}" for key, law in optimizer["searched"].items()),
+        *(f"{key} {defaults[key]:g}, searched {law}" for key, law in searched.items()),
+        *(f"{key} {defaults[key]:g}, in a wide search {law}" for key, law in wide.items()),
         *([_cell(fixed)] if fixed else []),
         f"verified against {_cell(optimizer['verified_against']) or 'nothing yet'}",
     ]

@@ -14,6 +14,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", type=_names, metavar="A,B", help=f"tasks {specs}")
     parser.add_argument("--optimizers", type=_names, metavar="X,Y", help=f"optimizers {specs}")
     parser.add_argument("--trials", type=int, help="settings tried in each search")
+    wide = "search over every hyperparameter that has a law (default in the suite full)"
+    parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=None, help=wide)
     parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
     parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
     parser.add_argument("--steps", type=int, help="budget of every task, in gradient evaluations")
@@ -55,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             watcher=progress.watcher(console),
             trials=args.trials,
+            wide=args.wide,
             seeds=args.seeds,
             replicates=args.replicates,
             steps=args.steps,
