@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from optimizers import Optimizer
+from optimizers._space import holds
 
 PyTree = Any
 
@@ -286,9 +287,8 @@ def _charged(subject: _Subject) -> None:
 def _searchable(subject: _Subject) -> None:
     optimizer = subject.optimizer.widened
     for name, law in optimizer.space.items():
-        low, high = sorted(law.quantile(np.array([0.0, 1.0])))
-        if not low <= optimizer.start[name] <= high:
-            raise Broken(f"{name}'s default {optimizer.start[name]:g} is outside its search space {low:g} to {high:g}")
+        if not holds(law, optimizer.start[name]):
+            raise Broken(f"{name}'s default {optimizer.start[name]:g} is outside its search space, {law}")
 
 
 # Each with whether it asks about the runs, which there are none of if the first does not hold.

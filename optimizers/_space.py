@@ -83,3 +83,9 @@ def uniform(low: float, high: float) -> Uniform:
 def one_minus(inner: Distribution) -> OneMinus:
     """The law of 1 - x where x follows `inner`."""
     return OneMinus(inner)
+
+
+def holds(law: Distribution, value: float) -> bool:
+    """Whether a value is between the ends of a law."""
+    low, high = sorted(law.quantile(np.array([0.0, 1.0])))
+    return bool(low <= value <= high)

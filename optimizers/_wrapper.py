@@ -16,7 +16,7 @@ import optax
 
 from optimizers._base import Optimizer, Params, PyTree
 from optimizers._names import OptimizerError
-from optimizers._space import Space
+from optimizers._space import Space, holds
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Wrapper:
         return Optimizer(
             make=make,
             space=searched,
-            wide={name: law for name, law in laws.items() if name not in searched},
+            # A default that was changed may be outside its law, as a weight decay of zero is of a logarithmic one.
+            wide={n: law for n, law in laws.items() if n not in searched and holds(law, every[n].default)},
             paper=paper or f"{self.paper}; {inner.paper}",
             eval_params=self._eval_params(inner),
             grad_evals=self._grad_evals(inner),
