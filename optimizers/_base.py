@@ -161,8 +161,14 @@ def inner_product(left: PyTree, right: PyTree) -> jax.Array:
 
 
 def average(old: PyTree, new: PyTree, weight: Scalar) -> PyTree:
-    """The running mean `old` moved to `new` by `weight`, which is one minus its averaging constant."""
-    return jax.tree.map(lambda s, x: s + weight * (x - s), old, new)
+    """The running mean `old` moved to `new` by `weight`, which is one minus its averaging constant.
+
+    From whichever of the two it ends nearer to, or a weight of 1 would leave the rounding of an `old` far larger than
+    `new` in the place of `new`.
+    """
+    near = weight < 0.5
+    factor = jnp.where(near, weight, weight - 1)
+    return jax.tree.map(lambda s, x: jnp.where(near, s, x) + factor * (x - s), old, new)
 
 
 def correction(count: jax.Array, weight: Scalar) -> jax.Array:

@@ -241,9 +241,10 @@ def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
 
 
 def convergence_by_step(results: Results, boards: Sequence[Board]) -> Picture:
-    """Training loss over steps."""
-    title = "Training loss over steps"
-    return _convergence("convergence_steps", title, "step", results, dict.fromkeys(_cells(results), 1.0))
+    """Training loss over the budget."""
+    title = "Training loss over gradient evaluations"
+    label = "gradient evaluations (steps, for a rule that takes one a step)"
+    return _convergence("convergence_steps", title, label, results, dict.fromkeys(_cells(results), 1.0))
 
 
 def convergence_by_second(results: Results, boards: Sequence[Board]) -> Picture | None:
@@ -322,8 +323,9 @@ def step_time(results: Results, boards: Sequence[Board]) -> Picture | None:
     title = "What a step costs, and what compiling costs"
     caption = (
         "Small dots: single tasks. Left: process time of a step as a multiple of SGD's, measured in the same rounds, "
-        "evaluation off; large marker: geometric mean; differences within the grey band (5 %) are noise. Right: "
-        "compiling a program with nothing cached, by the workers of the sweep, all cores busy; large marker: median."
+        "evaluation off; of a rule with several gradients a step, the time for each. Large marker: geometric mean; "
+        "differences within the grey band (5 %) are noise. Right: compiling a program with nothing cached, by the "
+        "workers of the sweep, all cores busy; large marker: median."
     )
     figure = _figure(1.6 + 0.27 * len(results.optimizers), title, caption)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -22,7 +22,8 @@ from reports.tables import Row
 SENTENCES = {
     "leaderboard": "Scores over all tasks, on both boards: left is better, and intervals that overlap widely mean that "
     "the order could have come out otherwise.",
-    "convergence_steps": "How fast training loss falls in steps, at the setting that reached the lowest training loss.",
+    "convergence_steps": "How fast training loss falls with gradient evaluations, at the setting that reached the "
+    "lowest training loss.",
     "convergence_seconds": "The same over seconds of training on this machine: an optimizer with costlier steps is "
     "stretched to the right. Compiling is not in it.",
     "final": "Where each optimizer ended on each task: the replicates behind every number of the boards.",

@@ -75,7 +75,7 @@ def mutants(file: str, source: str, functions: frozenset[str] | None = None) -> 
         for node, put, around in _places(statement, lambda _: None, []):
             context = _context(node, around)
             old = ast.unparse(context)
-            for other in _changes(node):
+            for other in _changes(node, around[-1]):
                 put(other)
                 new = ast.unparse(other if context is node else context)
                 whole = ast.unparse(tree)
@@ -89,6 +89,8 @@ def _context(node: ast.expr, around: list[ast.AST]) -> ast.expr:
     """The smallest expression around a node that says where it stands."""
     found = node
     for outer in reversed(around):
+        if isinstance(outer, ast.keyword):
+            continue
         if not isinstance(outer, ast.expr) or len(ast.unparse(found)) >= SHORT or len(ast.unparse(outer)) > LONG:
             break
         found = outer
@@ -119,7 +121,11 @@ def _setter(node: ast.AST, name: str, at: int) -> Put:
     return put
 
 
-def _changes(node: ast.expr) -> Iterator[ast.expr]:
+def _changes(node: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
+    if node is getattr(parent, "test", None) and not isinstance(node, ast.Compare | ast.UnaryOp):
+        yield ast.UnaryOp(ast.Not(), node)
+    if isinstance(parent, ast.Assign | ast.Return | ast.Lambda) and _is_number(node, parent):
+        yield ast.UnaryOp(ast.USub(), node)
     if isinstance(node, ast.Constant):
         yield from map(ast.Constant, _other_constants(node.value))
     elif isinstance(node, ast.BinOp | ast.BoolOp):
@@ -132,12 +138,13 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
             yield _with(node, ops=[operator(), *node.ops[1:]])
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
         yield node.operand
-    elif isinstance(node, ast.IfExp):
-        yield _with(node, body=node.orelse, orelse=node.body)
     elif isinstance(node, ast.Call):
         yield from _other_calls(node)
-    elif isinstance(node, ast.Lambda) and isinstance(node.body, ast.BinOp | ast.Call | ast.Name):
-        yield _with(node, body=ast.UnaryOp(ast.USub(), node.body))
+
+
+def _is_number(node: ast.expr, parent: ast.AST) -> bool:
+    """Whether it may be one, or an array: a sum or product, or all that a lambda of numbers gives."""
+    return isinstance(node, ast.BinOp) or (isinstance(parent, ast.Lambda) and isinstance(node, ast.Call | ast.Name))
 
 
 def _other_constants(value: object) -> Iterator[bool | int | float]:

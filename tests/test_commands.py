@@ -277,3 +277,15 @@ def test_two_commands_do_not_work_on_one_folder(optgrid: Command, finished: Path
     with FileLock(finished / ".lock"):
         done = optgrid("run", *SMALL, "--out", finished, expect=2)
     assert "another command is at work on" in done.stderr
+
+
+def test_check_says_what_is_broken_and_where(optgrid: Command, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import optax\n\n\ndef mine(learning_rate=0.1):\n    if learning_rate > 1:\n        raise ValueError\n"
+        "    return optax.sgd(learning_rate)\n"
+    )
+    said = optgrid("check", "mine.py", "sgd", cwd=tmp_path, expect=1).stdout
+    assert "TracerBoolConversionError" in said
+    assert "line 5" in said.replace("\n", " ").replace("  ", " ")
+    assert "all 10 checks hold" in said

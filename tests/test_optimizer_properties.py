@@ -167,3 +167,11 @@ def test_nesterov_and_momentum_without_memory_are_sgd() -> None:
     plain = steps("sgd", g, jnp.zeros(3), learning_rate=RATE)
     for name in ("momentum", "nesterov"):
         np.testing.assert_array_equal(steps(name, g, jnp.zeros(3), learning_rate=RATE, momentum=0.0), plain)
+
+
+@pytest.mark.parametrize(("name", "hparams"), [("adam", {"b1": 0.0, "b2": 0.0}), ("laprop", {"b1": 0.0, "b2": 0.0})])
+def test_a_mean_without_memory_forgets_a_large_gradient(name: str, hparams: dict[str, float]) -> None:
+    """In float32, where 1e4 - (1e4 - 1e-4) is not 1e-4: every step is the rate, as with any constant of averaging."""
+    path = jax.jit(lambda g: steps(name, g, jnp.zeros(1), learning_rate=RATE, eps=0.0, **hparams))
+    gradients = jnp.array([[1e4], [1e-4], [1e-4]])
+    np.testing.assert_allclose(path(gradients)[:, 0], -RATE * np.arange(1, 4), rtol=1e-5)

@@ -114,6 +114,25 @@ def test_lbfgs_with_exact_line_searches_ends_in_as_many_steps_as_dimensions() ->
     np.testing.assert_allclose(p[5], 0.0, atol=1e-9)
 
 
+def oval(p: Any) -> Any:
+    return jnp.sum(jnp.array([1.0, 2.0, 5.0]) * p**2) / 2
+
+
+def test_lbfgs_is_bfgs_of_its_last_steps_from_the_scale_of_the_newest() -> None:
+    start = np.ones(3)
+    trained = minimised("lbfgs", oval, start, 8, learning_rate=0.3, memory=2, line_search=False).trained
+    p = np.concatenate([start[None], trained])
+    g = p * [1.0, 2.0, 5.0]
+    s, y = np.diff(p, axis=0), np.diff(g, axis=0)
+    np.testing.assert_allclose(s[0], -0.3 * g[0] / 8, rtol=1e-9)  # ||g||_1 = 8
+    for t in range(1, 8):
+        inverse = (s[t - 1] @ y[t - 1]) / (y[t - 1] @ y[t - 1]) * np.eye(3)
+        for i in range(max(0, t - 2), t):
+            project = np.eye(3) - np.outer(s[i], y[i]) / (s[i] @ y[i])
+            inverse = project @ inverse @ project.T + np.outer(s[i], s[i]) / (s[i] @ y[i])
+        np.testing.assert_allclose(s[t], -0.3 * inverse @ g[t], rtol=1e-9, atol=1e-12)
+
+
 def rosenbrock(p: Any) -> Any:
     return 100 * (p[1] - p[0] ** 2) ** 2 + (1 - p[0]) ** 2
 
