@@ -37,3 +37,10 @@ def test_the_task_in_the_readme_is_a_short_one(tmp_path: Path) -> None:
 def test_every_file_that_the_readme_names_is_there() -> None:
     for path in re.findall(r"\]\(([\w/.]+)\)", README):
         assert (Path(__file__).parent.parent / path).is_file(), path
+
+
+def test_the_catalogue_in_the_readme_is_the_catalogue() -> None:
+    section = README.split("## The catalogue")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == optimizers.names()
+    assert re.findall(r"`(\w+)`", section.split("They are")[1]) == optimizers.wrapper_names()
