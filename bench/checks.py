@@ -67,10 +67,13 @@ def check(optimizer: Optimizer, strict: bool = False) -> Iterator[Finding]:
       strict: also beside bfloat16 parameters and with float64 switched on, which the benchmark's own tasks do without.
     """
     subject = _Subject(optimizer, MIXED if strict else TREE, strict)
-    for what, (asked, of_runs) in _CHECKS.items():
-        if of_runs and subject.failed:
+    broken: set[Check] = set()
+    for what, (asked, needed) in _CHECKS.items():
+        if broken & set(needed):
             yield Finding(what, "", reached=False)
+            broken.add(asked)
             continue
+        broken.add(asked)
         try:
             asked(subject)
         except Broken as problem:
@@ -79,6 +82,7 @@ def check(optimizer: Optimizer, strict: bool = False) -> Iterator[Finding]:
             yield Finding(what, _said(error))
         else:
             yield Finding(what, "")
+            broken.remove(asked)
 
 
 def _said(error: Exception) -> str:
@@ -105,7 +109,6 @@ class _Subject:
     optimizer: Optimizer
     tree: PyTree
     strict: bool
-    failed: bool = False
 
     @cached_property
     def corners(self) -> dict[str, np.ndarray]:
@@ -147,8 +150,10 @@ class _Subject:
 def updated(transform: Any, loss: Callable[[PyTree], jax.Array], state: PyTree, params: PyTree) -> tuple[Any, Any]:
     """One update with all that training gives it: the gradients, and by name the loss, its value and a key."""
     value, grads = jax.value_and_grad(loss)(params)
-    key = jax.random.key(0, impl="threefry2x32")
-    return transform.update(grads, state, params, value=value, grad=grads, value_fn=loss, key=key)
+    bits = jax.random.key(0, impl="threefry2x32")
+    # optax hands its extra arguments on to the loss.
+    objective = lambda p, key=None: loss(p)  # noqa: E731
+    return transform.update(grads, state, params, value=value, grad=grads, value_fn=objective, key=bits)
 
 
 def _loss(curvature: jax.Array | float, kick: jax.Array | float) -> Callable[[PyTree], jax.Array]:
@@ -169,10 +174,15 @@ def _lane(tree: PyTree, which: str) -> dict[str, np.ndarray]:
     }
 
 
+def _made(subject: _Subject) -> None:
+    transform = subject.optimizer.make()
+    if not (hasattr(transform, "init") and hasattr(transform, "update")):
+        raise Broken(f"make() gives {transform!r}, not an optax GradientTransformation")
+    jax.eval_shape(transform.init, subject.tree)
+
+
 def _runs(subject: _Subject) -> None:
-    subject.failed = True
     subject.outcome  # noqa: B018  # computed when it is first asked for
-    subject.failed = False
 
 
 def _reproducible(subject: _Subject) -> None:
@@ -293,16 +303,19 @@ def _searchable(subject: _Subject) -> None:
             raise Broken(f"{name}'s default {optimizer.start[name]:g} is outside its search space, {law}")
 
 
-# Each with whether it asks about the runs, which there are none of if the first does not hold.
-_CHECKS: dict[str, tuple[Callable[[_Subject], None], bool]] = {
-    "runs under jit, vmap and scan, its hyperparameters traced": (_runs, False),
-    "repeats itself to the bit, beside a run of NaN": (_reproducible, True),
-    "survives zero, huge and tiny gradients": (_finite, True),
-    "does not move outwards without a gradient": (_still, True),
-    "makes a quadratic smaller with its defaults": (_descends, True),
-    "counts its gradient evaluations": (_charged, True),
-    "keeps shapes and dtypes of state and updates": (_dtypes, False),
-    "has no side effects": (_pure, False),
-    "takes trees without any array": (_empty, False),
-    "has its defaults inside its search space": (_searchable, False),
+Check = Callable[[_Subject], None]
+
+# Each with those that it makes no sense without.
+_CHECKS: dict[str, tuple[Check, tuple[Check, ...]]] = {
+    "is made and started with its defaults": (_made, ()),
+    "runs under jit, vmap and scan, its hyperparameters traced": (_runs, (_made,)),
+    "repeats itself to the bit, beside a run of NaN": (_reproducible, (_runs,)),
+    "survives zero, huge and tiny gradients": (_finite, (_runs,)),
+    "does not move outwards without a gradient": (_still, (_runs,)),
+    "makes a quadratic smaller with its defaults": (_descends, (_runs,)),
+    "counts its gradient evaluations": (_charged, (_runs,)),
+    "keeps shapes and dtypes of state and updates": (_dtypes, (_made,)),
+    "has no side effects": (_pure, (_made,)),
+    "takes trees without any array": (_empty, (_made,)),
+    "has its defaults inside its search space": (_searchable, (_made,)),
 }

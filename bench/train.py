@@ -93,7 +93,7 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
             rows = start.order[at]
             batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data.train)
             loss_key, update_key = (jax.random.wrap_key_data(start.keys[at, part], impl=GENERATOR) for part in range(2))
-            objective = lambda p: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
+            objective = lambda p, key=None: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
             value, grads = jax.value_and_grad(objective)(params)
             updates, state = transform(hparams, spent(carry)).update(
                 grads, state, params, value=value, grad=grads, value_fn=objective, key=update_key
@@ -110,7 +110,8 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
             return model.evaluate(optimizer.eval_params(state, params), data.evaluation)
 
         zero = jnp.int32(0)
-        initial = (start.params, transform(hparams, zero).init(start.params), zero - 1, zero)
+        # Made with the rate at its peak: a schedule may begin at zero, and a rule may take its first length from it.
+        initial = (start.params, optimizer.make(**hparams).init(start.params), zero - 1, zero)
         nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(measure, initial))
 
         def period(carry: PyTree, point: jax.Array) -> tuple[PyTree, PyTree]:

@@ -2,7 +2,7 @@
 
 Hyperparameters are plain scalars, never schedules: a training loop that wants one scheduled makes the transform
 anew at each step from that step's values (making is free, it only closes over scalars), and a user of plain optax
-wraps `make` in `optax.inject_hyperparams`.
+wraps `make` in `optax.inject_hyperparams`, with those that are not floats as its `static_args`.
 """
 
 import importlib
@@ -61,6 +61,8 @@ class Optimizer:
     fixed: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if wrong := sorted(name for name, law in {**self.space, **self.wide}.items() if not hasattr(law, "quantile")):
+            raise OptimizerError(f"the space of {', '.join(wrong)} is no law, as log_uniform(1e-4, 1.0) is one")
         numbers = {name for name, value in self.defaults.items() if _is_number(value)}
         if wrong := sorted({*self.space, *self.wide} - numbers):
             raise OptimizerError(
@@ -102,12 +104,13 @@ def in_float32(
     needed = [p.name for p in named if p.kind is not p.VAR_KEYWORD]
 
     def initial(params: Params) -> PyTree:
-        return init(_widened(params))
+        # Copies, as a state that shares buffers with the parameters or itself could not be donated with them.
+        return jax.tree.map(jnp.copy, init(_widened(params)))
 
     def step(grads: PyTree, state: PyTree, params: Params | None = None, **extra: Any) -> tuple[PyTree, PyTree]:
         given = {"params": _widened(params), **extra}
         if (loss := extra.get("value_fn")) is not None:
-            given["value_fn"] = lambda p: loss(_cast(p, params))
+            given["value_fn"] = lambda p, **more: loss(_cast(p, params), **more)
         if missing := [name for name in needed if given.get(name) is None]:
             raise ValueError(f"this rule needs {' and '.join(missing)}: give it to update beside the gradients")
         chosen = given if takes_all else {name: given[name] for name in needed}
@@ -122,7 +125,7 @@ def _widened(tree: PyTree) -> PyTree:
 
 
 def _cast(tree: PyTree, like: PyTree) -> PyTree:
-    return jax.tree.map(lambda x, y: x.astype(y.dtype), tree, like)
+    return jax.tree.map(lambda x, y: x.astype(jnp.result_type(y)), tree, like)
 
 
 def zeros_like(params: Params) -> PyTree:
@@ -164,7 +167,7 @@ def average(old: PyTree, new: PyTree, weight: Scalar) -> PyTree:
     """The running mean `old` moved to `new` by `weight`, which is one minus its averaging constant.
 
     From whichever of the two it ends nearer to, or a weight of 1 would leave the rounding of an `old` far larger than
-    `new` in the place of `new`.
+    `new` in the place of `new`. A mean that has overflowed becomes NaN: such a run should say so, not stand still.
     """
     near = weight < 0.5
     factor = jnp.where(near, weight, weight - 1)
@@ -191,6 +194,8 @@ def get(spec: str) -> Optimizer:
     if unknown:
         known = ", ".join(optimizer.defaults)
         raise OptimizerError(f"optimizer {spec!r}: no hyperparameter {', '.join(sorted(unknown))}; it has {known}")
+    if parsed.fixed:
+        _try(spec, optimizer, parsed.fixed)
     return replace(
         optimizer,
         name=parsed.name,
@@ -201,10 +206,30 @@ def get(spec: str) -> Optimizer:
     )
 
 
+def _try(spec: str, optimizer: Optimizer, fixed: Mapping[str, object]) -> None:
+    """Raises an OptimizerError if the fixed hyperparameters cannot be what the defaults are, or `make` refuses them."""
+    for name, value in fixed.items():
+        default = optimizer.defaults[name]
+        kinds = (float, int) if isinstance(default, float) else (type(default),)
+        if default is not None and not (
+            isinstance(value, kinds) and isinstance(value, bool) == isinstance(default, bool)
+        ):
+            raise OptimizerError(f"optimizer {spec!r}: {name} cannot be {value!r}; by default it is {default!r}")
+    try:
+        optimizer.make(**fixed)
+    except Exception as error:
+        said = (str(error) or repr(error)).splitlines()[0]
+        raise OptimizerError(f"optimizer {spec!r}: {said}") from error
+
+
 def _load(spec: str, parsed: Spec) -> Optimizer:
     if (outer := layers(spec)[0]) and parsed.attr is not None:
         wrapper = importlib.import_module(f"optimizers.wrappers.{outer[0]}").wrapper
-        return wrapper(get(parsed.attr))
+        inner = get(parsed.attr)
+        try:
+            return wrapper(inner)
+        except OptimizerError as error:
+            raise OptimizerError(f"optimizer {spec!r}: {error}") from error
     module = _import(spec, parsed)
     attr = parsed.attr or ("optimizer" if hasattr(module, "optimizer") else Path(parsed.target).stem)
     found = getattr(module, attr, None)

@@ -43,6 +43,8 @@ def parse(spec: str) -> Spec:
     Raises:
       OptimizerError: the brackets do not hold `name=value` pairs of plain Python values.
     """
+    if spec.rstrip().endswith(":"):
+        raise OptimizerError(f"optimizer {spec!r}: nothing stands behind the colon")
     try:
         return _spec.parse(spec)
     except SpecError as error:
@@ -71,6 +73,8 @@ def source_file(spec: str) -> Path:
             return _spec.file_of(parsed)
         except SpecError as error:
             raise OptimizerError(f"optimizer {spec!r}: {error}") from error
+    if parsed.target in wrapper_names() and parsed.target not in names():
+        raise OptimizerError(f"{parsed.target!r} goes around an optimizer: write {parsed.target}:adam, say")
     if parsed.target not in names():
         close = get_close_matches(parsed.target, names(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"the catalogue has {', '.join(names())}"

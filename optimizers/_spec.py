@@ -65,7 +65,7 @@ def _fixed(brackets: str) -> dict[str, object]:
             raise ValueError
         return fixed
     except (SyntaxError, ValueError):
-        raise SpecError("the brackets must hold name=value pairs, as in adam(b2=0.5)") from None
+        raise SpecError("the brackets must hold name=value pairs, as in adam(b2=0.5), and stand last") from None
 
 
 def file_of(spec: Spec) -> Path:
@@ -108,5 +108,5 @@ def module_of(spec: Spec) -> Any:
         sys.modules[name] = module  # dataclasses and pickles of the file's own classes look here
         found.loader.exec_module(module)
         return module
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SpecError(f"{path} does not import: {type(error).__name__}: {error}") from error

@@ -52,7 +52,7 @@ class Wrapper:
         own = {p.name: p for p in list(inspect.signature(self.wrap).parameters.values())[1:]}
         theirs = inspect.signature(inner.make).parameters
         if clash := sorted((set(own) & set(theirs)) - {"learning_rate"}):
-            raise OptimizerError(f"wrapper and optimizer both have a hyperparameter {', '.join(clash)}")
+            raise OptimizerError(f"what is wrapped has a {', '.join(clash)} of its own, which the wrapper has too")
         every = {
             name: p.replace(kind=p.KEYWORD_ONLY, default=defaults.get(name, p.default))
             for name, p in {**own, **theirs}.items()

@@ -10,8 +10,8 @@ Shazeer & Stern, 2018, arXiv:1804.04235, Algorithms 4 and 5.
 
 The paper's cap of the rate by 1/sqrt(t) is PyTorch's too; optax and pytorch_optimizer take the rate as it is:
 `cap_rate=False`. `scale_by_parameter=False` leaves out the parameter's size. PyTorch clamps v at eps1^2 where the paper
-adds eps1 to each square, a difference of the last digit. optax leaves matrices with a side below 128 unfactored; here
-every matrix is factored.
+adds eps1 to each square, a difference of the last digit. optax leaves matrices with a side below 128 unfactored and
+factors the last two axes of larger arrays; here every matrix is factored, and nothing else.
 """
 
 from typing import NamedTuple
@@ -56,11 +56,11 @@ def adafactor(
 
         def averaged(g: jax.Array, old: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
             square = jnp.square(g) + eps1
-            new = (square.mean(1), square.mean(0)) if g.ndim == 2 else (square,)
+            new = (_mean(square, 1), _mean(square, 0)) if g.ndim == 2 else (square,)
             return tuple(m + weight * (n - m) for m, n in zip(old, new, strict=True))
 
         def scaled(g: jax.Array, moment: tuple[jax.Array, ...], p: jax.Array) -> jax.Array:
-            v = jnp.outer(moment[0] / moment[0].mean(), moment[1]) if len(moment) == 2 else moment[0]
+            v = jnp.outer(moment[0] / _mean(moment[0], 0), moment[1]) if len(moment) == 2 else moment[0]
             u = g / jnp.sqrt(v)
             size = jnp.maximum(eps2, rms(p)) if scale_by_parameter else 1.0
             return -size * rate * u / jnp.maximum(1.0, rms(u) / clip_threshold)
@@ -69,6 +69,11 @@ def adafactor(
         return jax.tree.map(scaled, grads, moments, params), AdafactorState(step, moments)
 
     return in_float32(init, update)
+
+
+def _mean(x: jax.Array, axis: int) -> jax.Array:
+    """The mean along an axis; 0 of none."""
+    return jnp.sum(x, axis) / max(x.shape[axis], 1)
 
 
 optimizer = Optimizer(

@@ -36,6 +36,8 @@ def lbfgs(
     learning_rate: Scalar = 1.0, memory: int = 10, line_search: bool = True
 ) -> optax.GradientTransformationExtraArgs:
     """Steps along -H g, H the inverse Hessian that the last `memory` steps suggest."""
+    if memory < 1:
+        raise ValueError(f"memory {memory} is not a number of steps")
 
     def init(params: Params) -> LbfgsState:
         none = jax.tree.map(lambda p: jnp.zeros((memory, *p.shape), p.dtype), params)

@@ -17,14 +17,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from optimizers._base import Optimizer, Params, PyTree, Scalar, average, correction, in_float32, zeros_like
+from optimizers._base import Optimizer, Params, PyTree, Scalar, average, correction, in_float32, scalar, zeros_like
 from optimizers._space import log_uniform, one_minus
 
 
 class RAdamState(NamedTuple):
-    """Steps taken, and running means of gradients and of their squares, not corrected."""
+    """Steps taken, the sum of squares' ages, and running means of gradients and of their squares, not corrected."""
 
     step: jax.Array  # int32 scalar
+    ages: jax.Array  # scalar: of b2^k (k + 1) over the steps taken
     mu: PyTree  # like params
     nu: PyTree  # like params
 
@@ -40,7 +41,7 @@ def radam(
     """Adam's step times a factor that rises to one, or a momentum step; `b1` and `b2` in [0, 1)."""
 
     def init(params: Params) -> RAdamState:
-        return RAdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
+        return RAdamState(jnp.zeros((), jnp.int32), scalar(params, 0.0), zeros_like(params), zeros_like(params))
 
     def update(grads: PyTree, state: RAdamState) -> tuple[PyTree, RAdamState]:
         step = state.step + 1
@@ -48,7 +49,10 @@ def radam(
         nu = average(state.nu, jax.tree.map(jnp.square, grads), 1 - b2)
         c2 = correction(step, 1 - b2)
         limit = 2 / (1 - b2) - 1
-        rho = limit - 2 * step * (1 - c2) / c2
+        # Twice the mean age less one is the paper's rho, which as a difference of large numbers loses four digits.
+        total = c2 / (1 - b2)
+        ages = b2 * state.ages + total
+        rho = 2 * ages / total - 1
         trusted = rho > threshold
         ratio = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
         rectified = jnp.sqrt(jnp.where(trusted, ratio, 1.0) * c2)
@@ -57,7 +61,7 @@ def radam(
         updates = jax.tree.map(
             lambda m, v: -rate * m * jnp.where(trusted, rectified / (jnp.sqrt(v) + floor), 1.0), mu, nu
         )
-        return updates, RAdamState(step, mu, nu)
+        return updates, RAdamState(step, ages, mu, nu)
 
     return in_float32(init, update)
 

@@ -6,7 +6,7 @@ Riedmiller & Braun, 1993, doi:10.1109/ICNN.1993.298623; without weight backtrack
     h <- clip(h eta_minus, min_step, max_step)   where it has turned, and there g <- 0
     theta <- theta - h sign(g)
 
-All h start at the learning rate, which a schedule therefore does not reach. Made for gradients of the whole data set:
+All h start at the learning rate, which a schedule does not reach after that. Made for gradients of the whole data set:
 noise turns signs. The factors, limits and PyTorch's code agree with the papers.
 """
 

@@ -9,7 +9,7 @@ Vyas et al., 2024, arXiv:2409.11321, Algorithms 3 and 4, without weight decay.
 As in the authors' code the first step only finds the bases and moves nothing, so that k = t - 1, and every
 `precondition_frequency` steps they are brought up to date by one power iteration and a QR decomposition, after sorting
 by Rayleigh quotients. A side longer than `max_dim` keeps its own basis (the authors' limit is 10000, for GPUs), and so
-do vectors: SOAP is Adam there.
+do arrays of other than two dimensions: SOAP is Adam there.
 """
 
 from typing import Any, NamedTuple
@@ -42,10 +42,12 @@ def soap(
     max_dim: int = 512,
 ) -> optax.GradientTransformationExtraArgs:
     """Adam's step in coordinates in which the gradients are least correlated; `b1` and `b2` in [0, 1)."""
+    if precondition_frequency < 1:
+        raise ValueError(f"precondition_frequency {precondition_frequency} is not a number of steps")
 
     def beside(params: Params, matrix: Any) -> PyTree:
         return jax.tree.map(
-            lambda p: {a: matrix(n).astype(p.dtype) for a, n in axes(p, max_dim).items() if p.ndim > 1}, params
+            lambda p: {a: matrix(n).astype(p.dtype) for a, n in axes(p, max_dim).items() if p.ndim == 2}, params
         )
 
     def init(params: Params) -> SoapState:
@@ -55,7 +57,9 @@ def soap(
 
     def update(grads: PyTree, state: SoapState) -> tuple[PyTree, SoapState]:
         k = state.step
-        rate = learning_rate * jnp.sqrt(correction(k, 1 - b2)) / jnp.where(k > 0, correction(k, 1 - b1), 1.0)
+        counted = jnp.maximum(k, 1)
+        adapted = learning_rate * jnp.sqrt(correction(counted, 1 - b2)) / correction(counted, 1 - b1)
+        rate = jnp.where(k > 0, adapted, 0.0)
         mu = average(state.mu, grads, jnp.where(k > 0, 1 - b1, 0.0))
         squares = jax.tree.map(lambda g, q: jnp.square(turned(g, q)), grads, state.bases)
         nu = average(state.nu, squares, jnp.where(k > 0, 1 - b2, 0.0))

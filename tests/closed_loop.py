@@ -16,7 +16,7 @@ import numpy as np
 import optimizers
 from tests import oracles
 from tests.golden import make as golden
-from tests.gradients import SHAPES, Problem, flat, rates
+from tests.gradients import SHAPES, STEPS, Problem, flat, rates
 
 Setting = dict[str, Any]
 
@@ -59,13 +59,14 @@ def batch(name: str, static_text: str) -> dict[str, np.ndarray]:
         return {key: params for (key, _), params in zip(lanes, np.asarray(path), strict=True)}
 
 
-def closed_loop(name: str, static: dict[str, Any], dtype: Any) -> Callable[..., jax.Array]:
+def closed_loop(name: str, static: dict[str, Any], dtype: Any, length: int = STEPS) -> Callable[..., jax.Array]:
     """(rate of each step, hyperparameters) to the parameters to evaluate; the transform is made anew at each step."""
     optimizer, problem = optimizers.get(name), oracles.problem(name)
     start, noise, pull, mask = (
         {k: jnp.asarray(v, dtype) for k, v in leaves.items()}
         for leaves in (problem.start, problem.noise, problem.pull, problem.mask)
     )
+    noise = {k: x[:length] for k, x in noise.items()}
 
     def run(rate: jax.Array, hparams: dict[str, jax.Array]) -> jax.Array:
         def step(carry: Any, x: Any) -> Any:

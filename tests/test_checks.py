@@ -73,6 +73,7 @@ def cheap(rate: Any, grads: Any, state: Counted, params: Any) -> Any:
 
 
 BROKEN = {
+    "is made and started with its defaults": made(descent, lambda params: params["nothing"]),
     "runs under jit, vmap and scan, its hyperparameters traced": made(branches),
     "survives zero, huge and tiny gradients": made(each(lambda rate, g, p: (-rate * g / jnp.abs(g)).astype(p.dtype))),
     "does not move outwards without a gradient": made(each(lambda rate, g, p: (0.01 - rate * g).astype(p.dtype))),

@@ -288,4 +288,4 @@ def test_check_says_what_is_broken_and_where(optgrid: Command, tmp_path: Path) -
     said = optgrid("check", "mine.py", "sgd", cwd=tmp_path, expect=1).stdout
     assert "TracerBoolConversionError" in said
     assert "line 5" in said.replace("\n", " ").replace("  ", " ")
-    assert "all 10 checks hold" in said
+    assert "all 11 checks hold" in said

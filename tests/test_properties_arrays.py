@@ -260,3 +260,17 @@ def test_shampoo_on_a_vector_is_adagrad_with_the_full_matrix() -> None:
     values, vectors = np.linalg.eigh(sums)
     roots = vectors * values[:, None, :] ** 0.5 @ np.swapaxes(vectors, 1, 2)
     np.testing.assert_allclose(np.einsum("tij,tj->ti", roots, steps), -RATE * g, rtol=1e-9, atol=1e-14)
+
+
+def test_shampoo_preconditions_each_of_three_axes_by_the_sixth_root() -> None:
+    """Algorithm 2: H_i sums the Gram matrices of the unfoldings, and a step is the gradient times each H_i^-1/6."""
+    gradients = noise(0, 5, 24).reshape(5, 2, 3, 4)
+    ours = moves(path("shampoo", gradients, np.zeros((2, 3, 4)), learning_rate=RATE, eps=0.1))
+    sums = [0.1 * np.eye(n) for n in (2, 3, 4)]
+    for g, step in zip(gradients, ours, strict=True):
+        sums = [
+            h + np.tensordot(g, g, (others, others)) for h, others in zip(sums, ([1, 2], [0, 2], [0, 1]), strict=True)
+        ]
+        roots = [vectors * values ** (-1 / 6) @ vectors.T for values, vectors in map(np.linalg.eigh, sums)]
+        expected = np.einsum("ai,bj,ck,ijk->abc", *roots, g)
+        np.testing.assert_allclose(step, -RATE * expected, rtol=1e-9, atol=1e-14)

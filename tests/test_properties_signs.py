@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.driving import few, minimised, moves, noise, path, weighted_means
+from tests.driving import few, minimised, moves, noise, path, traced, weighted_means
 
 RATE = 0.01
 seeds = st.integers(0, 1000)
@@ -140,3 +140,12 @@ def test_aggmo_means_the_velocities_of_its_momenta() -> None:
     velocities = [weighted_means(b, g) * (1 - b**t) / (1 - b) for b in betas]
     steps = moves(path("aggmo", g, np.zeros(3), learning_rate=RATE))
     np.testing.assert_allclose(steps, -RATE * np.mean(velocities, axis=0), rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["cautious_lion", "rprop"])
+def test_signs_are_compared_where_a_product_would_be_zero(name: str) -> None:
+    """A gradient of 1e-30 has a square that is no float32, and the same sign as any other."""
+    walk = traced(name, "learning_rate")
+    tiny, plain = (walk(np.full((5, 3), size), np.zeros(3), RATE) for size in (1e-30, 1.0))
+    np.testing.assert_array_equal(tiny, plain)
+    assert (plain[-1] < 0).all()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -167,6 +168,19 @@ def test_hyperparameters_may_be_traced() -> None:
         ("adam(**{'b2': 1})", "must hold name=value pairs"),
         ("adam(b2=0.5)(b1=0.5)", "must hold name=value pairs"),
         ("adam(b2=0.5, b2=0.6)", "must hold name=value pairs"),
+        ("adam(b2='x')", "b2 cannot be 'x'; by default it is 0.999"),
+        ("adam(b2=None)", "b2 cannot be None; by default it is 0.999"),
+        ("adam(eps_hat=1)", "eps_hat cannot be 1; by default it is False"),
+        ("lbfgs(memory=2.5)", "memory cannot be 2.5; by default it is 10"),
+        ("lbfgs(memory=0)", "memory 0 is not a number of steps"),
+        ("lookahead(sync_period=0)", "sync_period 0 is not a number of steps"),
+        ("soap(precondition_frequency=0)", "precondition_frequency 0 is not a number of steps"),
+        ("muon(scale='x')", "scale 'x' is neither original nor match_rms"),
+        ("cautious", "'cautious' goes around an optimizer: write cautious:adam, say"),
+        ("ema:", "nothing stands behind the colon"),
+        ("ema:nosuch", "there is no optimizer 'nosuch'"),
+        ("sam:sam", "'sam:sam': what is wrapped has a rho of its own"),
+        ("lookahead(sync_period=7):adam", "must hold name=value pairs, as in adam(b2=0.5), and stand last"),
         ("nowhere.py", "there is no file nowhere.py"),
         ("no_such_module:thing", "there is no module 'no_such_module' to import"),
         ("optax.no_such:thing", "there is no module 'optax.no_such' to import"),
@@ -184,6 +198,8 @@ def test_mistakes_are_named(spec: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("source", "attr", "message"),
     [
+        ("raise SystemExit(3)", "", "does not import: SystemExit: 3"),
+        (FULL.replace("log_uniform(0.1, 1.0)", "(0.1, 1.0)"), "", "the space of learning_rate is no law"),
         ("import no_such_package", "", "does not import: ModuleNotFoundError: No module named 'no_such_package'"),
         ("def mine(:", "", "does not import: SyntaxError"),
         (FULL.replace('"learning_rate"', '"rate"'), "", "OptimizerError: the space names rate: no hyperparameter of"),
@@ -228,3 +244,20 @@ def test_a_wide_search_has_every_law_but_those_of_fixed_hyperparameters() -> Non
     wrapped = optimizers.get("lookahead:adam")
     assert set(wrapped.space) == {"learning_rate", "slow_step_size"}
     assert set(wrapped.widened.space) == {"learning_rate", "slow_step_size", "b1", "b2", "eps"}
+
+
+@pytest.mark.parametrize("name", ["adam", "ema", "lbfgs", "prodigy", "schedule_free_adamw", "soap"])
+def test_parameters_and_state_may_be_donated(name: str) -> None:
+    """So no buffer of a state is the parameters' own, or in it twice."""
+    transform = optimizers.get(name).make()
+    params = {"w": jnp.ones((2, 3)), "b": jnp.zeros(2)}
+    state = transform.init(params)
+
+    def step(params: Any, state: Any) -> Any:
+        updates, state = transform.update(params, state, params, value=1.0, value_fn=lambda p: jnp.sum(p["w"] ** 2))
+        return optax.apply_updates(params, updates), state
+
+    donating = jax.jit(step, donate_argnums=(0, 1))
+    kept = jax.tree.map(np.array, params)
+    plain = jax.jit(step)(*jax.jit(step)(kept, transform.init(kept)))
+    jax.tree.map(np.testing.assert_array_equal, donating(*donating(params, state)), plain)

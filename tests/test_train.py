@@ -143,6 +143,13 @@ def test_a_schedule_scales_the_rate_of_each_step(schedule: str) -> None:
     assert curves.metrics["train"]["loss"][-1] == pytest.approx(0.5 * w[0] ** 2 + 5 * w[1] ** 2, rel=1e-4)
 
 
+def test_a_first_length_is_the_rate_however_a_schedule_begins() -> None:
+    program = cell(optimizers.get("rprop"), protocol=replace(PROTOCOL, schedule="cosine"))
+    start = program.start(0, "0")
+    small, large = (program.run(start, {"learning_rate": rate}).metrics["train"]["loss"] for rate in (1e-3, 0.1))
+    assert large[1] < 0.9 * small[1]
+
+
 def test_shapes_have_their_known_values() -> None:
     at = {name: [float(SHAPES[name](jnp.float32(s))) for s in (0.025, 0.05, 0.525, 0.9, 1.0)] for name in SHAPES}
     assert at["constant"] == [1, 1, 1, 1, 1]

@@ -33,7 +33,8 @@ def cautious(
         raise ValueError(f"mask_scale {mask_scale!r} is neither mean nor count")
 
     def masked(update: jax.Array, grad: jax.Array) -> jax.Array:
-        mask = (update * grad < 0).astype(update.dtype)
+        # Of signs, as the product of two small numbers is zero.
+        mask = (jnp.sign(update) * jnp.sign(grad) < 0).astype(update.dtype)
         if mask_scale == "count":
             return update * mask * (mask.size / (jnp.sum(mask) + 1))
         return update * mask / jnp.maximum(jnp.sum(mask) / max(mask.size, 1), 1e-3)

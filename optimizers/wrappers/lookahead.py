@@ -32,6 +32,8 @@ def lookahead(
     inner: optax.GradientTransformationExtraArgs, sync_period: int = 5, slow_step_size: Scalar = 0.5
 ) -> optax.GradientTransformationExtraArgs:
     """The inner steps, drawn back to a slower path every `sync_period` of them; `slow_step_size` in (0, 1]."""
+    if sync_period < 1:
+        raise ValueError(f"sync_period {sync_period} is not a number of steps")
 
     def init(params: Params) -> LookaheadState:
         return LookaheadState(jnp.zeros((), jnp.int32), params, inner.init(params))
