@@ -31,6 +31,7 @@ TREE: PyTree = {
     "nested": [{"deep": np.ones(2, np.float32)}, (), {}],
 }
 MIXED: PyTree = {**TREE, "half": np.ones((2, 2), jnp.bfloat16), "halves": [np.ones(3, jnp.bfloat16)]}
+DOUBLE: PyTree = {"matrix": np.ones((2, 2)), "vector": np.ones(2)}
 STEPS = 40
 # Gradients of each lane: curvature times the parameters, and a kick.
 LANES = {
@@ -218,13 +219,12 @@ def _descends(subject: _Subject) -> None:
 
 
 def _dtypes(subject: _Subject) -> None:
-    # As Python numbers, as in a user's own loop, and traced; strictly, where a float64 can leak from a hyperparameter.
-    for x64, traced in ((False, None), (subject.strict, np.float64 if subject.strict else np.float32)):
-        floats = {name: traced(value[0]) for name, value in subject.corners.items()} if traced else {}
-        with jax.enable_x64(x64):
-            _same_description(subject.optimizer, subject.tree, floats)
-            if x64:
-                _same_description(subject.optimizer, {"double": np.ones((2, 2), np.float64)}, floats)
+    """With hyperparameters as Python numbers, as in a user's own loop, and traced; strictly, where those are float64."""
+    kind = np.float64 if subject.strict else np.float32
+    traced = {name: kind(value[0]) for name, value in subject.corners.items()}
+    with jax.enable_x64(subject.strict):
+        _same_description(subject.optimizer, subject.tree, traced)
+        _same_description(subject.optimizer, DOUBLE if subject.strict else subject.tree, {})
 
 
 def _same_description(optimizer: Optimizer, tree: PyTree, floats: dict[str, Any]) -> None:

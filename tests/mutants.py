@@ -8,6 +8,7 @@ that no test should notice are listed in tests/survivors.py with the reason; the
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -136,12 +137,9 @@ def serve(pipe: Connection) -> None:
     """Answers (target, source) with what kills it, until the other side goes away."""
     from tests import killing  # JAX reads the environment when it is first imported
 
-    while True:
-        try:
-            target, source = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(killing.killer(target, source))
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            pipe.send(killing.killer(*pipe.recv()))
 
 
 def digest(mutant: Mutant) -> str:
@@ -149,10 +147,10 @@ def digest(mutant: Mutant) -> str:
 
 
 def known() -> dict[tuple[Key, str], Outcome]:
-    """The mutants that were killed before: more tests do not bring them back."""
+    """The mutants that were killed before, which more tests do not bring back, and those that survived by right."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     before = (Outcome(Key(*key), *rest) for key, *rest in map(json.loads, lines))
-    return {(outcome.key, outcome.digest): outcome for outcome in before if outcome.killer}
+    return {(outcome.key, outcome.digest): outcome for outcome in before if outcome.killer or outcome.key in SURVIVORS}
 
 
 def run(chosen: list[Target], jobs: int, resume: bool) -> tuple[list[Outcome], list[str]]:
@@ -223,7 +221,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="*", metavar="FILE", help="such as optimizers/adam.py; all if none is given")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
-    parser.add_argument("--resume", action="store_true", help="leave out what an earlier run has seen killed")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out what was killed before, or survived and is listed"
+    )
     options = parser.parse_args(arguments)
     files = {str(Path(file).resolve().relative_to(ROOT)) for file in options.files}
     chosen = [target for target in targets() if not files or target.file in files]

@@ -143,8 +143,9 @@ def _changes(node: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
 
 
 def _is_number(node: ast.expr, parent: ast.AST) -> bool:
-    """Whether it may be one, or an array: a sum or product, or all that a lambda of numbers gives."""
-    return isinstance(node, ast.BinOp) or (isinstance(parent, ast.Lambda) and isinstance(node, ast.Call | ast.Name))
+    """Whether it may be one other than 0, or an array: a sum or product, or all that a lambda of numbers gives."""
+    named = isinstance(node, ast.Call | ast.Name) and "zeros" not in ast.unparse(node)
+    return isinstance(node, ast.BinOp) or (isinstance(parent, ast.Lambda) and named)
 
 
 def _other_constants(value: object) -> Iterator[bool | int | float]:

@@ -224,7 +224,8 @@ def test_a_file_in_the_folder_is_an_optimizer(optgrid: Command, tmp_path: Path) 
     listed = json.loads(optgrid("list", "optimizers", "--json", cwd=tmp_path).stdout)
     assert "mine" in {row["name"] for row in listed}
     suites = json.loads(optgrid("list", "suites", "--json", cwd=tmp_path).stdout)
-    assert "mine" in next(suite for suite in suites if suite["name"] == "core")["optimizers"]
+    assert "mine" in next(suite for suite in suites if suite["name"] == "full")["optimizers"]
+    assert len(next(suite for suite in suites if suite["name"] == "core")["optimizers"]) == 10
 
 
 def test_a_task_of_ones_own_goes_all_the_way(optgrid: Command, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import optimizers
-from bench import checks
+from bench import catalogue, checks
 from tests import oracles
 from tests.closed_loop import (
     GOLDEN,
@@ -90,6 +90,17 @@ def test_oracle_has_our_defaults(name: str) -> None:
     explicit = {key: value for key, value in {**floats, **static}.items() if key in known}
     assert explicit.pop("learning_rate") == oracles.load(name).LEARNING_RATE
     np.testing.assert_array_equal(oracles.trajectory(name, explicit), oracles.trajectory(name, {}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_record_of_the_last_check_is_of_this_code_and_these_peers(name: str) -> None:
+    """`make verified` writes it."""
+    entry = catalogue.record()[name]
+    assert entry["code"] == catalogue.code(name)
+    files = [(path, read_golden(path)[0]) for path in GOLDEN if path.name.startswith(f"{name}--")]
+    peers = {f"{golden.files()[path][1].package} {about['version']}" for path, about in files}
+    assert {agreement["against"] for agreement in entry["agreements"]} == {"oracle"} | peers
+    assert len(peers) >= 1
 
 
 @pytest.mark.slow

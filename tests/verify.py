@@ -5,7 +5,7 @@ import json
 
 import optimizers
 from bench import catalogue
-from tests.closed_loop import GOLDEN, ORACLE, from_oracle, from_peer, read_golden, tolerance
+from tests.closed_loop import ORACLE, from_oracle, from_peer, read_golden, tolerance
 from tests.golden import make as golden
 
 
@@ -15,16 +15,14 @@ def verification(name: str) -> catalogue.Verification:
     Raises:
       ValueError: it differs by more than is allowed from one of them.
     """
-    worst = {"oracle": max(float(from_oracle(n, setting).max()) for n, setting in ORACLE if n == name)}
-    limits = {"oracle": tolerance(name)}
-    for path in GOLDEN:
-        about, _ = read_golden(path)
-        if about["optimizer"] == name:
-            against = f"{golden.files()[path][1].package} {about['version']}"
-            worst[against] = max(worst.get(against, 0.0), float(from_peer(path).max()))
-            limits[against] = tolerance(name, golden.files()[path][1].error)
-    if wrong := [f"{against} by {error:.1e}" for against, error in worst.items() if error > limits[against]]:
+    found = [("oracle", float(from_oracle(n, setting).max()), tolerance(name)) for n, setting in ORACLE if n == name]
+    for path, (ours, peer) in golden.files().items():
+        if ours == name:
+            against = f"{peer.package} {read_golden(path)[0]['version']}"
+            found.append((against, float(from_peer(path).max()), tolerance(name, peer.error)))
+    if wrong := [f"{against} by {error:.1e}" for against, error, limit in found if error > limit]:
         raise ValueError(f"{name} differs from {', '.join(wrong)}")
+    worst = {against: max(error for a, error, _ in found if a == against) for against, _, _ in found}
     agreements = [catalogue.Agreement(against=a, difference=float(f"{error:.1e}")) for a, error in worst.items()]
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     return {"code": catalogue.code(name), "date": date, "agreements": agreements}
