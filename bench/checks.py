@@ -219,7 +219,7 @@ def _descends(subject: _Subject) -> None:
 
 
 def _dtypes(subject: _Subject) -> None:
-    """With hyperparameters as Python numbers, as in a user's own loop, and traced; strictly, where those are float64."""
+    """With hyperparameters as Python numbers, as in a user's own loop, and traced; strictly, as float64."""
     kind = np.float64 if subject.strict else np.float32
     traced = {name: kind(value[0]) for name, value in subject.corners.items()}
     with jax.enable_x64(subject.strict):
