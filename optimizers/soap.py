@@ -58,8 +58,7 @@ def soap(
     def update(grads: PyTree, state: SoapState) -> tuple[PyTree, SoapState]:
         k = state.step
         counted = jnp.maximum(k, 1)
-        adapted = learning_rate * jnp.sqrt(correction(counted, 1 - b2)) / correction(counted, 1 - b1)
-        rate = jnp.where(k > 0, adapted, 0.0)
+        rate = learning_rate * jnp.sqrt(correction(counted, 1 - b2)) / correction(counted, 1 - b1)
         mu = average(state.mu, grads, jnp.where(k > 0, 1 - b1, 0.0))
         squares = jax.tree.map(lambda g, q: jnp.square(turned(g, q)), grads, state.bases)
         nu = average(state.nu, squares, jnp.where(k > 0, 1 - b2, 0.0))
@@ -76,8 +75,8 @@ def soap(
 
 
 def _first(nu: PyTree, grams: PyTree, bases: PyTree) -> tuple[PyTree, PyTree]:
-    """The eigenbases, the largest eigenvalue first."""
-    return nu, jax.tree.map(lambda gram, q: jnp.linalg.eigh(gram)[1][:, ::-1].T.astype(q.dtype), grams, bases)
+    """The eigenbases, in any order: `_next` sorts them."""
+    return nu, jax.tree.map(lambda gram, q: jnp.linalg.eigh(gram)[1].T.astype(q.dtype), grams, bases)
 
 
 def _next(nu: PyTree, grams: PyTree, bases: PyTree) -> tuple[PyTree, PyTree]:

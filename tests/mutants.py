@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -230,6 +231,7 @@ def main(arguments: list[str]) -> int:
     if missing := files - {target.file for target in chosen}:
         parser.error(f"nothing to change in {', '.join(sorted(missing))}")
     os.environ.update(ENVIRONMENT)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which takes the other processes along
     began = time.monotonic()
     outcomes, broken = run(chosen, options.jobs, options.resume)
     survivors = {outcome.key for outcome in outcomes if not outcome.killer}

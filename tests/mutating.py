@@ -131,8 +131,6 @@ def _changes(node: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
     elif isinstance(node, ast.BinOp | ast.BoolOp):
         for operator in OPERATORS.get(type(node.op), ()):
             yield _with(node, op=operator())
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-            yield _with(node, left=node.right, right=node.left)
     elif isinstance(node, ast.Compare):
         for operator in OPERATORS[type(node.ops[0])]:
             yield _with(node, ops=[operator(), *node.ops[1:]])

@@ -58,12 +58,18 @@ def test_sam_reaches_less_far_where_the_gradient_is_no_longer_than_its_epsilon()
 
 
 def test_muon_does_not_magnify_a_gradient_shorter_than_its_epsilon() -> None:
-    """In one dimension the iteration is the quintic alone, which starts here from a tenth."""
-    step = moves(path("muon", np.full((1, 1, 1), 1e-8), np.zeros((1, 1)), learning_rate=RATE, momentum=0.0))
+    """The iteration on the one singular value starts from a tenth; four columns a row double the step."""
+    direction = np.array([[0.6, 0.0, -0.8, 0.0]])
+    step = moves(path("muon", 1e-8 * direction[None], np.zeros((1, 4)), learning_rate=RATE, momentum=0.0))[0]
     x = 0.1
     for _ in range(5):
         x = 3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5
-    np.testing.assert_allclose(step[0, 0], -RATE * x, rtol=1e-9)
+    np.testing.assert_allclose(step, -RATE * 2 * x * direction, rtol=1e-9)
+
+
+@pytest.mark.parametrize("spec", ["lbfgs(memory=1)", "soap(precondition_frequency=1)", "lookahead(sync_period=1)"])
+def test_one_is_a_number_of_steps(spec: str) -> None:
+    assert optimizers.get(spec).make() is not None
 
 
 def lbfgs_after(curvature: float, **hparams: Any) -> float:
