@@ -22,9 +22,9 @@ class Suite:
     protocol: Protocol = field(default_factory=Protocol)
 
 
-# The seven that a course teaches, and of the later rules the three of the lowest mean rank over the core tasks, training
-# and test loss together. They stand for ideas of their own: an average for a schedule, Adam in an eigenbasis, Nesterov's
-# step with the difference of gradients.
+# The seven that a course teaches, and of the later rules the three of the lowest mean rank over the core tasks,
+# training and test loss together. They stand for ideas of their own: an average in the place of a schedule, Adam in
+# an eigenbasis, and Nesterov's step with the difference of gradients.
 DEFAULT = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "schedule_free_adamw", "soap", "adan")
 
 SUITES = {

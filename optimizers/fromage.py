@@ -26,7 +26,7 @@ def fromage(learning_rate: Scalar = 0.01) -> optax.GradientTransformationExtraAr
     def update(grads: PyTree, state: optax.EmptyState, params: Params) -> tuple[PyTree, optax.EmptyState]:
         def scaled(g: jax.Array, p: jax.Array) -> jax.Array:
             length = norm(g)
-            ratio = jnp.where(length > 0, norm(p) / jnp.where(length > 0, length, 1.0), 0.0)
+            ratio = norm(p) / jnp.where(length > 0, length, 1.0)
             return shrink * (p - learning_rate * ratio * g) - p
 
         return jax.tree.map(scaled, grads, params), state

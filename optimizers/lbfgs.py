@@ -83,7 +83,7 @@ def _two_loops(pairs: tuple[PyTree, PyTree], grads: PyTree, memory: int) -> PyTr
 
     def ratio(numerator: jax.Array, pair: tuple[PyTree, PyTree]) -> jax.Array:
         curvature = inner_product(*pair)
-        return jnp.where(curvature > 0, numerator / jnp.where(curvature > 0, curvature, 1.0), 0.0)
+        return numerator / jnp.where(curvature > 0, curvature, 1.0)
 
     def back(q: PyTree, pair: tuple[PyTree, PyTree]) -> tuple[PyTree, jax.Array]:
         alpha = ratio(inner_product(pair[0], q), pair)

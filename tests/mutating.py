@@ -33,8 +33,8 @@ OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
 FUNCTIONS = {"minimum": "maximum", "maximum": "minimum", "min": "max", "max": "min"}
 # Calls in which two arguments may be taken for each other.
 SWAPPED = {"where": (1, 2), "average": (0, 1), "clip": (1, 2)}
-# What is no part of a rule: a catalogue entry's description, annotations and error messages.
-DESCRIPTION = {"space", "wide", "paper"}
+# What is no part of a rule: a catalogue entry's description, how Python zips, annotations and error messages.
+ARGUMENTS = {"space", "wide", "paper", "strict"}
 ANNOTATIONS = {"annotation", "returns"}
 SHORT, LONG = 24, 80  # characters of the fragment by which a change is known
 
@@ -107,7 +107,7 @@ def _places(node: ast.AST, put: Put, around: list[ast.AST]) -> Iterator[tuple[as
         if name in ANNOTATIONS:
             continue
         for at, child in enumerate(value if isinstance(value, list) else [value]):
-            if isinstance(child, ast.AST) and not (isinstance(child, ast.keyword) and child.arg in DESCRIPTION):
+            if isinstance(child, ast.AST) and not (isinstance(child, ast.keyword) and child.arg in ARGUMENTS):
                 yield from _places(child, _setter(node, name, at), [*around, node])
 
 

@@ -110,3 +110,30 @@ def test_lbfgs_does_not_search_where_the_slope_is_zero() -> None:
     spent = optimizers.get("lbfgs").grad_evals
     assert spent is not None
     np.testing.assert_array_equal(spent(minimised("lbfgs", bowl, np.zeros(2), 2).states), [2, 4])
+
+
+@pytest.mark.parametrize("joint_norm", [False, True])
+def test_lars_steps_as_momentum_from_zero(joint_norm: bool) -> None:
+    """There the trust ratio would never let it leave."""
+    step = path("lars", np.array([[3.0, -1.0]]), np.zeros(2), learning_rate=RATE, joint_norm=joint_norm)[0]
+    np.testing.assert_allclose(step, [-3 * RATE, RATE], rtol=1e-9)
+
+
+def test_schedule_free_waits_for_a_rate_above_zero() -> None:
+    """As a warmup may begin with; no weight has been given yet."""
+    ours = history("schedule_free_sgd", np.ones((2, 3)), np.ones(3), learning_rate=0.0)
+    np.testing.assert_array_equal(ours.trained, 1.0)
+    np.testing.assert_array_equal(ours.evaluated, 1.0)
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_step_counts_the_steps_taken(name: str) -> None:
+    """Also where a rule only asks whether it is the first, or which of a period: a user may read it."""
+    transform, params = optimizers.get(name).make(), jnp.ones(2)
+
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        return transform.update(params, state, params, value=jnp.sum(params), value_fn=jnp.sum)[1], None
+
+    state = transform.init(params)
+    if hasattr(state, "step"):
+        assert jax.jit(lambda state: jax.lax.scan(step, state, None, 3)[0])(state).step == 3

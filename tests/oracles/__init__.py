@@ -94,9 +94,12 @@ def last_step(name: str) -> int:
     return int(getattr(load(name), "UNTIL", STEPS))
 
 
-def hyperparameters(name: str) -> set[str]:
-    """The names of what the rule's step takes, its hyperparameters among them."""
-    return set(inspect.signature(load(name).step).parameters)
+def defaults(name: str) -> dict[str, Any]:
+    """The hyperparameters of the rule's step that have a default; the learning rate's stands beside it."""
+    parameters = inspect.signature(load(name).step).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty} | {
+        "learning_rate": load(name).LEARNING_RATE
+    }
 
 
 @cache
