@@ -27,7 +27,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench lint golden verified frozen peers clean
+.PHONY: help setup bench report test test-all microbench lint golden verified mutants frozen peers clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,6 +59,10 @@ golden: peers
 # What the catalogue agrees with, and how closely: for `optgrid list optimizers`, after a change of an optimizer.
 verified: setup
 	@$(VENV)/bin/python -m tests.verify
+
+# Whether the tests notice small changes to every update rule: ARGS='optimizers/adam.py --jobs 4'. Half an hour for all.
+mutants: setup
+	@$(VENV)/bin/python -m tests.mutants $(ARGS)
 
 # The data files that the project ships, from the package that they are taken from.
 frozen: peers

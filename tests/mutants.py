@@ -32,9 +32,10 @@ from tests.survivors import SURVIVORS
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "optimizers"
 RESULTS = ROOT / ".cache" / "mutants.jsonl"
-HELPERS = ["in_float32", "_widened", "_cast", "real", "scalar", "global_norm", "norm", "rms"]
-HELPERS += ["inner_product", "average", "correction"]
-MOST = 6  # catalogue entries that a helper is tried with
+HELPERS = ["real", "scalar", "global_norm", "norm", "rms", "inner_product", "average", "correction"]
+MOST = 4  # catalogue entries that such a helper is tried with
+# What every rule goes through: one that takes gradients alone, with parameters, with all that is given, with the loss.
+FRAME = dict.fromkeys(("in_float32", "_widened", "_cast"), ("adam", "fromage", "adamw", "sam"))
 # Compiling is most of the work, and what is compiled runs for milliseconds.
 ENVIRONMENT = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
 SLOWEST = 4.0  # times as long as the unchanged file: a change that takes longer hangs
@@ -92,9 +93,10 @@ def targets() -> list[Target]:
         for path in sorted(FOLDER.glob("wrappers/[a-z]*.py"))
     ]
     found.append(_target("_tensor.py", using("_tensor import")))
-    for name in HELPERS:
-        users = using(rf"import .*\b{'in_float32' if name[0] == '_' else name}\b")
-        found.append(_target("_base.py", users[:: -(-len(users) // MOST)], functions=frozenset([name])))
+    tried = FRAME | {
+        name: users[:: -(-len(users) // MOST)] for name in HELPERS if (users := using(rf"import .*\b{name}\b"))
+    }
+    found += [_target("_base.py", names, functions=frozenset([name])) for name, names in tried.items()]
     return found
 
 

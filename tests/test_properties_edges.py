@@ -137,3 +137,16 @@ def test_step_counts_the_steps_taken(name: str) -> None:
     state = transform.init(params)
     if hasattr(state, "step"):
         assert jax.jit(lambda state: jax.lax.scan(step, state, None, 3)[0])(state).step == 3
+
+
+def spike(p: Any) -> Any:
+    """Slopes up at zero, where alone it is low: no step along the slope is good."""
+    return p[0] + jnp.where(p[0] == 0, 0.0, 1.0)
+
+
+def test_lbfgs_gives_up_after_twenty_halvings() -> None:
+    ours = minimised("lbfgs", spike, np.zeros(1), 1, learning_rate=1.0)
+    np.testing.assert_allclose(ours.trained, [[-(2.0**-20)]], rtol=1e-12)
+    spent = optimizers.get("lbfgs").grad_evals
+    assert spent is not None
+    assert spent(ours.states)[0] == 1 + 1 + 20
