@@ -60,10 +60,7 @@ def lbfgs(
     ) -> tuple[PyTree, LbfgsState]:
         descent, pairs = direction(state, grads, params)
         slope = inner_product(grads, descent)
-
-        def tried(rate: jax.Array, halvings: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            return rate, halvings, value_fn(_plus(params, rate, descent))
-
+        tried = lambda rate, halvings: (rate, halvings, value_fn(_plus(params, rate, descent)))  # noqa: E731
         rate, halvings, _ = jax.lax.while_loop(
             lambda at: (at[2] > value + 1e-4 * at[0] * slope) & (at[1] < 20),
             lambda at: tried(at[0] / 2, at[1] + 1),
@@ -90,8 +87,7 @@ def _two_loops(pairs: tuple[PyTree, PyTree], grads: PyTree, memory: int) -> PyTr
         return _plus(q, -alpha, pair[1]), alpha
 
     def forth(r: PyTree, at: tuple[tuple[PyTree, PyTree], jax.Array]) -> tuple[PyTree, None]:
-        pair, alpha = at
-        return _plus(r, alpha - ratio(inner_product(pair[1], r), pair), pair[0]), None
+        return _plus(r, at[1] - ratio(inner_product(at[0][1], r), at[0]), at[0][0]), None
 
     q, alphas = jax.lax.scan(back, grads, pairs, memory, reverse=True)
     s, y = jax.tree.map(lambda x: x[-1], pairs)

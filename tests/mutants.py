@@ -39,6 +39,7 @@ FRAME = dict.fromkeys(("in_float32", "_widened", "_cast"), ("adam", "fromage", "
 # Compiling is most of the work, and what is compiled runs for milliseconds.
 ENVIRONMENT = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
 SLOWEST = 4.0  # times as long as the unchanged file: a change that takes longer hangs
+DIED = "its process died"
 HEADROOM = 120.0  # seconds beyond that, for the tests that mention it and the machine's other work
 
 
@@ -96,7 +97,7 @@ def targets() -> list[Target]:
     tried = FRAME | {
         name: users[:: -(-len(users) // MOST)] for name in HELPERS if (users := using(rf"import .*\b{name}\b"))
     }
-    found += [_target("_base.py", names, functions=frozenset([name])) for name, names in tried.items()]
+    found += [_target("_base.py", names, name, functions=frozenset([name])) for name, names in tried.items()]
     return found
 
 
@@ -124,10 +125,11 @@ class Child:
             self._pipe.send((target, source))
             if self._pipe.poll(seconds):
                 return str(self._pipe.recv())
+            ended = f"no end after {seconds:.0f} s"
         except (EOFError, ConnectionError):
-            return "its process died"
+            ended = DIED
         self.stop()
-        return f"no end after {seconds:.0f} s"
+        return ended
 
     def stop(self) -> None:
         if self._process is not None:
@@ -143,6 +145,13 @@ def serve(pipe: Connection) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             pipe.send(killing.killer(*pipe.recv()))
+
+
+def stopped(*_: object) -> None:
+    """Ends all processes at once, so that none takes another's end for a verdict."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    os._exit(1)
 
 
 def digest(mutant: Mutant) -> str:
@@ -212,6 +221,8 @@ def _outcomes(child: Child, target: Target, before: dict[tuple[Key, str], Outcom
     for mutant in fresh:
         began = time.monotonic()
         killer = child.verdict(target, mutant.source, limit)
+        if killer == DIED:  # by the change, or for want of memory
+            killer = child.verdict(target, mutant.source, limit)
         yield Outcome(mutant.key, killer, round(time.monotonic() - began, 2), digest(mutant))
 
 
@@ -233,7 +244,7 @@ def main(arguments: list[str]) -> int:
     if missing := files - {target.file for target in chosen}:
         parser.error(f"nothing to change in {', '.join(sorted(missing))}")
     os.environ.update(ENVIRONMENT)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which takes the other processes along
+    signal.signal(signal.SIGTERM, stopped)
     began = time.monotonic()
     outcomes, broken = run(chosen, options.jobs, options.resume)
     survivors = {outcome.key for outcome in outcomes if not outcome.killer}

@@ -112,7 +112,7 @@ def test_float32_stays_near_the_oracle(name: str) -> None:
     ours = np.asarray(jax.jit(closed_loop(name, static, jnp.float32))(rate, {}), np.float64)[1 : len(theirs) + 1]
     # Each step rounds the parameter once, by up to half a unit.
     roundings = 1 + np.arange(1, len(ours) + 1) / 2
-    assert differences(ours, theirs, problem, roundings, ulp=2.0**-23).max() <= 2e-6
+    assert differences(ours, theirs, problem, roundings, ulp=2.0**-23).max() <= oracles.float32_error(name)
 
 
 # --- what every optimizer must hold
@@ -125,7 +125,7 @@ def test_holds_what_every_optimizer_must(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrapper", optimizers.wrapper_names())
-@pytest.mark.parametrize("name", ["sgd", "rmsprop(momentum=0.5)", "optax:lion", "sam:adam"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop(momentum=0.5)", "optax:sgd(momentum=0.5)"])
 def test_wrapped_holds_what_every_optimizer_must(name: str, wrapper: str) -> None:
     wrapped = optimizers.get(f"{wrapper}:{name}")
     assert [f for f in checks.check(wrapped, strict=not name.startswith("optax")) if f.problem] == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import optimizers
+from optimizers._base import average
 from tests.driving import history, minimised, moves, path
 
 RATE = 0.01
@@ -28,6 +29,27 @@ def test_shampoo_and_soap_leave_a_long_side_alone() -> None:
     np.testing.assert_allclose(shampoo[0], -RATE * g[0] / np.linalg.norm(g[0]) ** 0.5, rtol=1e-9)
     soap = moves(path("soap", g, np.zeros((1, 4)), eps=1e-12, **hparams))
     np.testing.assert_allclose(soap[1:], np.full((2, 1, 4), -RATE), rtol=1e-9)
+
+
+def test_average_that_ends_near_the_new_value_is_as_exact_as_that() -> None:
+    """From an old one that is a thousand times as large as what is left of it, in float32."""
+    weight = np.float32(0.999)
+    mean = average(jnp.float32(3e7), jnp.float32(0.0), jnp.float32(weight))
+    np.testing.assert_allclose(float(mean), 3e7 * (1 - float(weight)), rtol=1e-6)
+
+
+def test_sam_is_given_the_loss_of_parameters_as_they_are_trained() -> None:
+    params, seen = jnp.ones(2, jnp.bfloat16), []
+
+    def loss(p: jax.Array) -> jax.Array:
+        seen.append(p.dtype)
+        return jnp.sum(p)
+
+    transform = optimizers.get("sam").make()
+    transform.update(params, transform.init(params), params, value_fn=loss)
+    assert seen == [jnp.bfloat16]
+    with pytest.raises(ValueError, match="this rule needs value_fn"):
+        transform.update(params, transform.init(params), params)
 
 
 def test_cautious_magnifies_a_lonely_step_by_a_thousand_at_most() -> None:

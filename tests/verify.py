@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sys
 
 import optimizers
 from bench import catalogue
@@ -28,15 +29,16 @@ def verification(name: str) -> catalogue.Verification:
     return {"code": catalogue.code(name), "date": date, "agreements": agreements}
 
 
-def main() -> None:
-    """Checks all, then writes the record."""
-    entries = {}
-    for name in optimizers.names():
+def main(wanted: list[str]) -> None:
+    """Checks the optimizers named, or all, and then writes the record, in which the others stay as they are."""
+    known = catalogue.record()
+    entries = {name: known[name] for name in optimizers.names() if name in known}
+    for name in wanted or optimizers.names():
         entries[name] = verification(name)
         found = ", ".join(f"{a['against']} {a['difference']:.1e}" for a in entries[name]["agreements"])
         print(f"{name}: {found}", flush=True)
-    catalogue.RECORD.write_text(json.dumps(entries, indent=1) + "\n")
+    catalogue.RECORD.write_text(json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

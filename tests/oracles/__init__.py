@@ -14,6 +14,7 @@ the paper does, and holds
     PROBLEM     which of tests.gradients.PROBLEMS it is driven through, "noise" if it says nothing
     ELEMENTWISE    False for a rule with norms, roots of matrices or other sums, whose error may be above 1e-12
     UNTIL       the last step that is compared, STEPS if it says nothing
+    FLOAT32     what float32 may differ by at the defaults, relative to the distance travelled, 2e-6 if it says nothing
     ROUNDINGS    units in the last place of a parameter that may be lost in its arithmetic, 2 if it says nothing
 """
 
@@ -87,6 +88,11 @@ def problem(name: str) -> Problem:
 def roundings(name: str) -> int:
     """Units in the last place of a parameter that are not counted as a difference."""
     return int(getattr(load(name), "ROUNDINGS", 2))
+
+
+def float32_error(name: str) -> float:
+    """What the rule may differ by in float32."""
+    return float(getattr(load(name), "FLOAT32", 2e-6))
 
 
 def last_step(name: str) -> int:
