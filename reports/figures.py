@@ -243,7 +243,7 @@ def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
 def convergence_by_step(results: Results, boards: Sequence[Board]) -> Picture:
     """Training loss over the budget."""
     title = "Training loss over gradient evaluations"
-    label = "gradient evaluations (steps, for a rule that takes one a step)"
+    label = "gradient evaluations"
     return _convergence("convergence_steps", title, label, results, dict.fromkeys(_cells(results), 1.0))
 
 

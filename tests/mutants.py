@@ -39,8 +39,9 @@ FRAME = dict.fromkeys(("in_float32", "_widened", "_cast"), ("adam", "fromage", "
 # Compiling is most of the work, and what is compiled runs for milliseconds.
 ENVIRONMENT = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
 SLOWEST = 4.0  # times as long as the unchanged file: a change that takes longer hangs
-DIED = "its process died"
 HEADROOM = 120.0  # seconds beyond that, for the tests that mention it and the machine's other work
+DIED = "its process died"
+HANGS = "it does not end"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Child:
             self._pipe.send((target, source))
             if self._pipe.poll(seconds):
                 return str(self._pipe.recv())
-            ended = f"no end after {seconds:.0f} s"
+            ended = HANGS
         except (EOFError, ConnectionError):
             ended = DIED
         self.stop()
@@ -221,7 +222,7 @@ def _outcomes(child: Child, target: Target, before: dict[tuple[Key, str], Outcom
     for mutant in fresh:
         began = time.monotonic()
         killer = child.verdict(target, mutant.source, limit)
-        if killer == DIED:  # by the change, or for want of memory
+        if killer in (DIED, HANGS):  # by the change, or for want of memory or because all was paused
             killer = child.verdict(target, mutant.source, limit)
         yield Outcome(mutant.key, killer, round(time.monotonic() - began, 2), digest(mutant))
 
