@@ -37,9 +37,14 @@ class Agreement(TypedDict):
 
 
 class Verification(TypedDict):
-    """One optimizer's part of the record that the last check left."""
+    """One optimizer's part of the record that the last check left.
+
+    Attributes:
+      code, evidence: hashes of what was checked, and of what it was checked against.
+    """
 
     code: str
+    evidence: str
     date: str
     agreements: list[Agreement]
 

@@ -82,6 +82,9 @@ _LISTED: dict[str, list[tuple[str, str, str]]] = {
     ],
     UNUSED: [
         ("fromage.py", "jnp.where(length > 0, length, 1.0)", "jnp.where(length > 0, length, 2.0)"),
+        ("lbfgs.py", "jnp.where(curvature > 0, curvature, 1.0)", "jnp.where(curvature > 0, curvature, 2.0)"),
+        ("lbfgs.py", "jnp.where(square > 0, square, 1.0)", "jnp.where(square > 0, square, 2.0)"),
+        ("lbfgs.py", "jnp.where(square > 0, square, 1.0)", "jnp.where(square >= 0, square, 1.0)"),
         ("lamb.py", "jnp.where(both, sizes[1], 1.0)", "jnp.where(both, sizes[1], 2.0)"),
         ("lars.py", "jnp.where(both, length, 1.0)", "jnp.where(both, length, 2.0)"),
         ("prodigy.py", "jnp.where(moving, length, 1.0)", "jnp.where(moving, length, 2.0)"),

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import optimizers
-from bench import catalogue, checks
+from bench import catalogue, checks, suites
 from tests import oracles
 from tests.closed_loop import (
     GOLDEN,
@@ -32,14 +32,18 @@ from tests.closed_loop import (
 )
 from tests.golden import make as golden
 from tests.gradients import SEED, flat
+from tests.verify import evidence
 
 NAMES = optimizers.names()
 
 
 def case(name: str, setting: Setting, *values: Any, label: str = "") -> Any:
-    """A test's parameters; a slow test if the setting needs a program of its own."""
-    program = completed(name, setting)[1]
-    marks = [] if program == completed(name, {})[1] else [pytest.mark.slow]
+    """A test's parameters: of an optimizer of the default grid, in the program of its defaults, or slow.
+
+    What is not compared anew in every run of the tests is held by the record of the last check, which is of this code.
+    """
+    quick = name in suites.DEFAULT and completed(name, setting)[1] == completed(name, {})[1]
+    marks = [] if quick else [pytest.mark.slow]
     return pytest.param(*(values or (name, setting)), marks=marks, id=label or f"{name}-{setting}")
 
 
@@ -96,6 +100,7 @@ def test_record_of_the_last_check_is_of_this_code_and_these_peers(name: str) -> 
     """`make verified` writes it."""
     entry = catalogue.record()[name]
     assert entry["code"] == catalogue.code(name)
+    assert entry["evidence"] == evidence(name)
     files = [(path, read_golden(path)[0]) for path in GOLDEN if path.name.startswith(f"{name}--")]
     peers = {f"{golden.files()[path][1].package} {about['version']}" for path, about in files}
     assert {agreement["against"] for agreement in entry["agreements"]} == {"oracle"} | peers

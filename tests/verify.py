@@ -1,13 +1,27 @@
 """Writes what the whole catalogue agrees with, and how closely, to optimizers/verified.json: `make verified`."""
 
 import datetime
+import hashlib
 import json
 import sys
+from pathlib import Path
 
 import optimizers
 from bench import catalogue
+from bench.code import code_digest
 from tests.closed_loop import ORACLE, from_oracle, from_peer, read_golden, tolerance
 from tests.golden import make as golden
+
+TESTS = Path(__file__).parent
+HOW = [TESTS / "closed_loop.py", TESTS / "gradients.py", TESTS / "oracles" / "__init__.py"]
+
+
+def evidence(name: str) -> str:
+    """Hash of what an optimizer is compared with, and of how."""
+    digest = hashlib.sha256(code_digest(*HOW, TESTS / "oracles" / f"{name}.py").encode())
+    for path in sorted(golden.FOLDER.glob(f"{name}--*.npz")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def verification(name: str) -> catalogue.Verification:
@@ -26,7 +40,7 @@ def verification(name: str) -> catalogue.Verification:
     worst = {against: max(error for a, error, _ in found if a == against) for against, _, _ in found}
     agreements = [catalogue.Agreement(against=a, difference=float(f"{error:.1e}")) for a, error in worst.items()]
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"code": catalogue.code(name), "date": date, "agreements": agreements}
+    return {"code": catalogue.code(name), "evidence": evidence(name), "date": date, "agreements": agreements}
 
 
 def main(wanted: list[str]) -> None:
