@@ -148,6 +148,7 @@ def test_schedule_free_waits_for_a_rate_above_zero() -> None:
     np.testing.assert_array_equal(ours.evaluated, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", optimizers.names())
 def test_step_counts_the_steps_taken(name: str) -> None:
     """Also where a rule only asks whether it is the first, or which of a period: a user may read it."""
