@@ -242,6 +242,7 @@ def test_a_task_of_ones_own_goes_all_the_way(optgrid: Command, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_task_without_its_data_is_skipped_and_the_others_run(
     optgrid: Command, environment: dict[str, str], tmp_path: Path
 ) -> None:
