@@ -11,7 +11,7 @@ from tests.gradients import Leaf, Leaves, Loss
 from tests.oracles import Peer
 
 ERROR = 1.1e-14  # PyTorch and optax, without a line search
-FLOAT32 = 3e-4  # a difference of gradients, 1e-3 of them and less
+FLOAT32 = 3e-4  # measured 2.2e-4: differences of nearly equal gradients
 LEARNING_RATE = 1.0
 SETTINGS: list[dict[str, Any]] = [
     {},
