@@ -1,7 +1,7 @@
-"""One compiled program per cell, and the starts that its runs share.
+"""One compiled program per cell, one per task that evaluates, and the starts that runs share.
 
-The program is compiled ahead of its first run, so that compiling is timed apart, and serves every trial, seed,
-replicate and timing of the cell.
+Programs are compiled ahead of their first run, so that compiling is timed apart. A cell's trains for every trial, seed,
+replicate and timing of the cell; a task's evaluates what those of all optimizers leave.
 """
 
 import hashlib
@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from bench.errors import UserError
 from bench.protocol import Protocol
-from bench.task import Data, Model, Task
-from bench.train import GENERATOR, Curves, Start, train
+from bench.task import Data, Metrics, Model, Task
+from bench.train import GENERATOR, Start, Trajectory, train
 from optimizers import Optimizer
 
 PyTree = Any
@@ -30,11 +31,28 @@ jax.monitoring.register_event_listener(
 )
 
 
+class Curves(NamedTuple):
+    """What one run is known by, on the host.
+
+    Attributes:
+      metrics: {split: {metric: float32 (points,)}}.
+      grad_evals, diverged: as in `bench.train.Trajectory`.
+      distance: Euclidean, from the initial to the last parameters.
+    """
+
+    metrics: Metrics
+    grad_evals: np.ndarray
+    diverged: np.ndarray
+    distance: float
+
+
 @dataclass(frozen=True)
 class Program:
     """A compiled cell with its data on the device.
 
     Attributes:
+      call: the compiled `bench.train.Run`.
+      evaluator: (vectors of parameters (points, size), evaluation) to metrics (points,), compiled.
       trace_s: seconds to trace and lower.
       compile_s: seconds to compile, or to load what an earlier process compiled.
       cached: whether it was loaded.
@@ -46,7 +64,8 @@ class Program:
     protocol: Protocol
     model: Model
     data: Data
-    call: Callable[..., Curves]
+    call: Callable[..., Trajectory]
+    evaluator: Callable[..., Metrics]
     trace_s: float
     compile_s: float
     cached: bool
@@ -62,27 +81,32 @@ class Program:
         """The start of the task's runs on (replicate, seed); the same for every optimizer."""
         return _start(self.task, replicate, seed)
 
-    def run(
-        self, start: Start, hparams: Mapping[str, float], points: np.ndarray | None = None, evaluate: bool = True
-    ) -> Curves:
-        """One run, finished when this returns; arrays on the host.
+    def train(self, start: Start, hparams: Mapping[str, float], points: np.ndarray | None = None) -> Trajectory:
+        """Training alone, finished when this returns.
 
         Hyperparameters not given keep their defaults; `points` those of the protocol.
         """
         at = self.points if points is None else points
-        return jax.device_get(
-            self.call(self.data, start, _scalars({**self.optimizer.start, **hparams}), at, np.bool_(evaluate))
+        settings = _scalars({**self.optimizer.start, **hparams})
+        return jax.block_until_ready(self.call(self.data.train, start, settings, at))
+
+    def run(self, start: Start, hparams: Mapping[str, float], points: np.ndarray | None = None) -> Curves:
+        """One run, trained and evaluated."""
+        trajectory = self.train(start, hparams, points)
+        metrics, spent, diverged = jax.device_get(
+            (self.evaluator(trajectory.evaluated, self.data.evaluation), trajectory.grad_evals, trajectory.diverged)
         )
+        return Curves(metrics, spent, diverged, trajectory.distance(start))
 
 
 def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Program:
-    """Traces and compiles the cell's training run."""
+    """Traces and compiles the cell's training run, and the task's evaluation where that has not been done yet."""
     model, data = _opened(task)
     example = _start(task, 0, "example")
     points = protocol.points(task.steps)
+    evaluator = _evaluator(task, len(points))
     begin = time.perf_counter()
-    run = jax.jit(train(task, optimizer, protocol))
-    lowered = run.lower(data, example, _scalars(optimizer.start), points, np.bool_(True))
+    lowered = jax.jit(train(task, optimizer, protocol)).lower(data.train, example, _scalars(optimizer.start), points)
     traced, hits = time.perf_counter(), len(_cache_hits)
     compiled = lowered.compile()
     done = time.perf_counter()
@@ -94,6 +118,7 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Pro
         model=model,
         data=data,
         call=compiled,
+        evaluator=evaluator,
         trace_s=traced - begin,
         compile_s=done - traced,
         cached=len(_cache_hits) > hits,
@@ -105,6 +130,17 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Pro
 @lru_cache(maxsize=4)
 def _opened(task: Task) -> tuple[Model, Data]:
     return task.build(), jax.device_put(task.data())
+
+
+@lru_cache(maxsize=64)
+def _evaluator(task: Task, points: int) -> Callable[..., Metrics]:
+    """The task's evaluation at so many points, one after another: memory is that of one."""
+    model, data = _opened(task)
+    params = _start(task, 0, "example").params
+    vector, unravel = ravel_pytree(params)
+    several = jax.ShapeDtypeStruct((points, *vector.shape), vector.dtype)
+    evaluate = jax.jit(lambda vectors, rows: jax.lax.map(lambda v: model.evaluate(unravel(v), rows), vectors))
+    return evaluate.lower(several, data.evaluation).compile()
 
 
 @lru_cache(maxsize=64)

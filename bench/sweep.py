@@ -83,7 +83,7 @@ def _runs(program: Program, of: Sequence[tuple[Start, Mapping[str, float]]]) -> 
     flat = []
     for start, hparams in of:
         curves = program.run(start, hparams)
-        ends = {"diverged": curves.diverged, "distance": np.float32(curves.distance(start))}
+        ends = {"diverged": curves.diverged, "distance": np.float32(curves.distance)}
         flat.append(flatten({**curves.metrics, "grad_evals": curves.grad_evals, **ends}))
     return {name: np.stack([run[name] for run in flat]) for name in flat[0]}
 

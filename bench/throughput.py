@@ -223,7 +223,7 @@ class Train:
         start, hparams = program.start(0, "0"), program.optimizer.start
         steps, wall, cpu = 0, time.perf_counter(), time.process_time()
         while (elapsed := time.perf_counter() - wall) < self.seconds or not steps:
-            if not program.run(start, hparams, evaluate=False).distance(start) > 0:
+            if not program.train(start, hparams).distance(start) > 0:
                 raise RuntimeError("the parameters did not move")
             steps += self.task.steps
         return Taken(steps, elapsed, time.process_time() - cpu)

@@ -1,4 +1,4 @@
-"""Times that are times: training alone, evaluation off, synchronised, interleaved with SGD in one process.
+"""Times that are times: training alone, synchronised, interleaved with SGD in one process.
 
 Every round runs each program three times, for no step, for some and for twice as many, in an order that turns. What a
 call costs whatever its length is what no step costs, and is taken off. The programs are those of the sweep, already
@@ -32,11 +32,11 @@ class _Clock:
     rounds: list[np.ndarray] = field(default_factory=list)
 
     def run(self, steps: int) -> tuple[float, float]:
-        """(wall, process) seconds of one run of that many steps; a run's results are on the host when it returns."""
+        """(wall, process) seconds of one run of that many steps."""
         points = np.round(np.linspace(0, steps, len(self.program.points))).astype(np.int32)
         start = self.program.start(0, "0")
         wall, cpu = time.perf_counter(), time.process_time()
-        self.program.run(start, self.hparams, points, evaluate=False)
+        self.program.train(start, self.hparams, points)
         return time.perf_counter() - wall, time.process_time() - cpu
 
     def round(self, steps: int) -> None:
@@ -87,7 +87,7 @@ def _summary(clock: _Clock, reference: _Clock, steps: int) -> dict[str, Any]:
     own, sgd = clock.times(), reference.times()
     program = clock.program
     start = program.start(0, "0")
-    distance = program.run(start, clock.hparams, evaluate=False).distance(start)
+    distance = program.train(start, clock.hparams).distance(start)
     doubling = float(np.median(own[:, 1, 1]) / np.median(own[:, 0, 1]))
     try:
         check(doubling, distance)

@@ -1,8 +1,12 @@
 """The spine: one training run as one pure function. Nothing else in the project trains.
 
 `jit`, batching, processes and clusters are wrapped around the function that `train` returns, never put inside it.
-One compiled program per (task, optimizer) then serves every trial, seed, replicate and timing: settings, starts,
-evaluation points and whether to evaluate at all are arguments.
+One compiled program per (task, optimizer) then serves every trial, seed, replicate and timing: settings, starts and
+evaluation points are arguments. Evaluation is not in it: what it would read of the parameters is returned instead, so
+that one program per task evaluates them for every optimizer, and a run that is timed does nothing but train.
+
+For a rule to which shapes mean nothing all parameters are one vector, so that each of its operations is one for all of
+them: of a program's compile time and of a small network's step the number of operations is the larger part.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
 from bench.protocol import Protocol
 from bench.schedule import SHAPES
-from bench.task import Data, Metrics, Task
+from bench.task import Task
 from optimizers import Optimizer
 
 PyTree = Any
@@ -37,39 +42,39 @@ class Start(NamedTuple):
     keys: jax.Array
 
 
-class Curves(NamedTuple):
-    """What one run leaves.
+class Trajectory(NamedTuple):
+    """What training leaves, as far as it is read. Parameters are vectors, their leaves side by side.
 
     Attributes:
-      metrics: {split: {metric: float32 (points,)}}; zeros where the run was not evaluated.
+      evaluated: the parameters to evaluate at each point, (points, size).
       grad_evals: int32 (points,), gradient evaluations spent at each point.
       diverged: int32, the first step whose loss was not finite; -1 if none was.
-      params: the last parameters.
+      params: the last parameters, as they are trained, (size,).
     """
 
-    metrics: Metrics
+    evaluated: jax.Array
     grad_evals: jax.Array
     diverged: jax.Array
-    params: PyTree
+    params: jax.Array
 
     def distance(self, start: Start) -> float:
         """Euclidean distance from the initial to the last parameters; on the host, as it would lengthen a program."""
-        pairs = zip(jax.tree.leaves(self.params), jax.tree.leaves(start.params), strict=True)
-        return float(np.sqrt(sum(np.sum((np.asarray(a, np.float64) - np.asarray(b)) ** 2) for a, b in pairs)))
+        first = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(start.params)])
+        return float(np.linalg.norm(np.asarray(self.params, np.float64) - first))
 
 
-Run = Callable[[Data, Start, Mapping[str, jax.Array], jax.Array, jax.Array], Curves]
+Run = Callable[[PyTree, Start, Mapping[str, jax.Array], jax.Array], Trajectory]
 
 
 def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
     """The training run of one cell.
 
     Returns:
-      run(data, start, hparams, points, evaluate): `hparams` float32 scalars by name, those not given keep the
-      optimizer's defaults; `points` int32 (points,), the gradient evaluations after which to evaluate, ascending, the
-      last of them the length of the run (steps, unless a step of the optimizer takes several); `evaluate` a bool
-      scalar, False to train only (for timing). All but `task`, `optimizer` and `protocol` is traced. A run that
-      diverges goes on with its NaN and says at which step it began.
+      run(rows, start, hparams, points): `rows` the task's training rows; `hparams` float32 scalars by name, those not
+      given keep the optimizer's defaults; `points` int32 (points,), the gradient evaluations after which the parameters
+      are kept for evaluation, ascending, the last of them the length of the run (steps, unless a step of the optimizer
+      takes several). All but `task`, `optimizer` and `protocol` is traced. A run that diverges goes on with its NaN and
+      says at which step it began.
     """
     model = task.build()
     shape = SHAPES[protocol.schedule]
@@ -80,9 +85,11 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
         scheduled = {} if rate is None else {"learning_rate": rate * shape(spent / task.steps)}
         return optimizer.make(**{**hparams, **scheduled})
 
-    def run(
-        data: Data, start: Start, hparams: Mapping[str, jax.Array], points: jax.Array, evaluate: jax.Array
-    ) -> Curves:
+    def run(rows: PyTree, start: Start, hparams: Mapping[str, jax.Array], points: jax.Array) -> Trajectory:
+        vector, unravel = ravel_pytree(start.params)
+        one_dtype = len({leaf.dtype for leaf in jax.tree.leaves(start.params)}) == 1
+        params, tree = (vector, unravel) if optimizer.flat and one_dtype else (start.params, lambda p: p)
+
         def spent(carry: PyTree) -> jax.Array:
             _, state, _, index = carry
             return index if optimizer.grad_evals is None else optimizer.grad_evals(state)
@@ -90,10 +97,9 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
         def step(carry: PyTree) -> PyTree:
             params, state, diverged, index = carry
             at = index % len(start.order)  # a run longer than the budget, for timing, begins anew
-            rows = start.order[at]
-            batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data.train)
+            batch = jax.tree.map(lambda a: a.at[start.order[at]].get(mode="promise_in_bounds"), rows)
             loss_key, update_key = (jax.random.wrap_key_data(start.keys[at, part], impl=GENERATOR) for part in range(2))
-            objective = lambda p, key=None: model.loss(p, batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
+            objective = lambda p, key=None: model.loss(tree(p), batch, loss_key)  # noqa: E731  # the batch's loss, also for line searches
             value, grads = jax.value_and_grad(objective)(params)
             updates, state = transform(hparams, spent(carry)).update(
                 grads, state, params, value=value, grad=grads, value_fn=objective, key=update_key
@@ -105,20 +111,15 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
                 index + 1,
             )
 
-        def measure(carry: PyTree) -> Metrics:
+        def period(carry: PyTree, point: jax.Array) -> tuple[PyTree, PyTree]:
+            carry = lax.while_loop(lambda c: spent(c) < point, step, carry)
             params, state, *_ = carry
-            return model.evaluate(optimizer.eval_params(state, params), data.evaluation)
+            return carry, (ravel_pytree(optimizer.eval_params(state, params))[0], spent(carry))
 
         zero = jnp.int32(0)
         # Made with the rate at its peak: a schedule may begin at zero, and a rule may take its first length from it.
-        initial = (start.params, optimizer.make(**hparams).init(start.params), zero - 1, zero)
-        nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(measure, initial))
-
-        def period(carry: PyTree, point: jax.Array) -> tuple[PyTree, PyTree]:
-            carry = lax.while_loop(lambda c: spent(c) < point, step, carry)
-            return carry, (lax.cond(evaluate, measure, lambda _: nothing, carry), spent(carry))
-
-        (params, _, diverged, _), (metrics, grad_evals) = lax.scan(period, initial, points)
-        return Curves(metrics, grad_evals, diverged, params)
+        initial = (params, optimizer.make(**hparams).init(params), zero - 1, zero)
+        (params, _, diverged, _), (evaluated, grad_evals) = lax.scan(period, initial, points)
+        return Trajectory(evaluated, grad_evals, diverged, ravel_pytree(params)[0])
 
     return run

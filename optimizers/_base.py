@@ -47,6 +47,8 @@ class Optimizer:
       eval_params: (state, params) to the parameters that should be evaluated; those trained, unless the rule says
         otherwise (averages, schedule-free).
       grad_evals: state to the gradient evaluations spent so far, an int32 scalar; None means one a step.
+      flat: whether neither shapes nor the bounds of leaves mean anything to the rule, so that a training loop may keep
+        all parameters side by side in one vector: each operation of the rule is then one for all of them.
       name: what it is called in records and reports; `get` fills it in.
       fixed: hyperparameters that the user fixed; a search leaves them alone.
     """
@@ -57,6 +59,7 @@ class Optimizer:
     wide: Space = field(default_factory=dict)
     eval_params: Callable[[PyTree, Params], Params] = _trained
     grad_evals: Callable[[PyTree], jax.Array] | None = None
+    flat: bool = False
     name: str = ""
     fixed: Mapping[str, object] = field(default_factory=dict)
 

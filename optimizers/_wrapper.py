@@ -31,6 +31,7 @@ class Wrapper:
       eval_params: (state, params) to the parameters to evaluate; None leaves that to the inner optimizer.
       grad_evals: (state, what the inner optimizer spent, or None if that is one a step) to the gradient evaluations
         spent so far; None leaves them to the inner optimizer.
+      flat: whether neither shapes nor the bounds of leaves mean anything to the change itself.
     """
 
     wrap: Callable[..., optax.GradientTransformationExtraArgs]
@@ -38,6 +39,7 @@ class Wrapper:
     space: Space = field(default_factory=dict)
     eval_params: Callable[[PyTree, Params], Params] | None = None
     grad_evals: Callable[[PyTree, jax.Array | None], jax.Array] | None = None
+    flat: bool = False
 
     def __call__(self, inner: Optimizer, *, space: Space | None = None, paper: str = "", **defaults: Any) -> Optimizer:
         """The inner optimizer, changed.
@@ -75,6 +77,7 @@ class Wrapper:
             paper=paper or f"{self.paper}; {inner.paper}",
             eval_params=self._eval_params(inner),
             grad_evals=self._grad_evals(inner),
+            flat=self.flat and inner.flat,
         )
 
     def _eval_params(self, inner: Optimizer) -> Callable[[PyTree, Params], Params]:

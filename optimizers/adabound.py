@@ -62,4 +62,5 @@ optimizer = Optimizer(
         "gamma": log_uniform(1e-5, 1e-1),
     },
     paper="Luo, Xiong, Liu & Sun, 2019, arXiv:1902.09843, Algorithm 2",
+    flat=True,
 )

@@ -49,4 +49,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-2, 100.0), "eps": log_uniform(1e-8, 1e-3)},
     wide={"rho": one_minus(log_uniform(1e-3, 0.5))},
     paper="Zeiler, 2012, arXiv:1212.5701, Algorithm 1",
+    flat=True,
 )

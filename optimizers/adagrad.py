@@ -52,4 +52,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(3e-3, 10.0)},
     wide={"eps": log_uniform(1e-12, 1e-2)},
     paper="Duchi, Hazan & Singer, 2011, JMLR 12:2121-2159, Figure 1",
+    flat=True,
 )

@@ -56,4 +56,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-4, 0.3)), "eps": log_uniform(1e-10, 1e-2)},
     paper="Kingma & Ba, 2015, arXiv:1412.6980, Algorithm 2",
+    flat=True,
 )

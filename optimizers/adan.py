@@ -69,4 +69,5 @@ optimizer = Optimizer(
         "eps": log_uniform(1e-10, 1e-2),
     },
     paper="Xie et al., 2022, arXiv:2208.06677, Algorithm 1",
+    flat=True,
 )

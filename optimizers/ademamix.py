@@ -78,4 +78,5 @@ optimizer = Optimizer(
         "alpha": log_uniform(1.0, 20.0),
     },
     paper="Pagliardini, Ablin & Grangier, 2024, arXiv:2409.03137, Algorithm 1",
+    flat=True,
 )

@@ -57,4 +57,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-5, 0.1)), "eps": log_uniform(1e-9, 1e-3)},
     paper="Taniguchi et al., 2024, arXiv:2411.02853, Algorithm 2",
+    flat=True,
 )

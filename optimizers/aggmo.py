@@ -46,4 +46,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-3, 3.0), "b3": one_minus(log_uniform(1e-3, 0.3))},
     wide={"b2": one_minus(log_uniform(0.03, 0.5))},
     paper="Lucas, Sun, Zemel & Grosse, 2019, arXiv:1804.00325, equation (3)",
+    flat=True,
 )

@@ -52,4 +52,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-4, 0.3)), "eps": log_uniform(1e-10, 1e-2)},
     paper="Dubey et al., 2019, arXiv:1909.11015, section III",
+    flat=True,
 )

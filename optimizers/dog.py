@@ -50,4 +50,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(0.03, 30.0)},
     wide={"reps_rel": log_uniform(1e-8, 1e-3)},
     paper="Ivgi, Hinder & Carmon, 2023, arXiv:2302.12022, equation (DoG)",
+    flat=True,
 )

@@ -50,4 +50,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(0.03, 30.0)},
     wide={"init_estim_sq_dist": log_uniform(1e-8, 1e-1)},
     paper="Khaled, Mishchenko & Jin, 2023, arXiv:2305.16284, Algorithm 1",
+    flat=True,
 )

@@ -50,4 +50,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-4, 0.3))},
     paper="Ziyin, Wang & Ueda, 2020, arXiv:2002.04839, Algorithm 1",
+    flat=True,
 )

@@ -103,4 +103,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-3, 10.0)},
     paper="Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7",
     grad_evals=lambda state: state.spent,
+    flat=True,
 )

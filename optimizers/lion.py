@@ -43,4 +43,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-5, 0.03), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-3, 0.2))},
     paper="Chen et al., 2023, arXiv:2302.06675, Algorithm 2",
+    flat=True,
 )

@@ -55,4 +55,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 1.0), "momentum": one_minus(log_uniform(1e-2, 0.5))},
     wide={"eps": log_uniform(1e-9, 1e-3)},
     paper="Defazio & Jelassi, 2021, arXiv:2101.11075, Algorithm 1",
+    flat=True,
 )

@@ -53,4 +53,5 @@ optimizer = Optimizer(
     make=momentum,
     space={"learning_rate": log_uniform(3e-4, 5.0), "momentum": one_minus(log_uniform(1e-2, 0.5))},
     paper="Polyak, 1964, doi:10.1016/0041-5553(64)90137-5",
+    flat=True,
 )

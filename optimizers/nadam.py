@@ -72,4 +72,5 @@ optimizer = Optimizer(
         "momentum_decay": log_uniform(4e-4, 0.04),
     },
     paper="Dozat, 2016, ICLR workshop, Incorporating Nesterov momentum into Adam, Algorithm 8",
+    flat=True,
 )

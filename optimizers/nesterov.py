@@ -32,4 +32,5 @@ optimizer = Optimizer(
     make=nesterov,
     space={"learning_rate": log_uniform(3e-4, 5.0), "momentum": one_minus(log_uniform(1e-2, 0.5))},
     paper="Sutskever, Martens, Dahl & Hinton, 2013, ICML, equations (3) and (4), after Nesterov, 1983",
+    flat=True,
 )

@@ -96,4 +96,5 @@ optimizer = Optimizer(
         "d_coef": log_uniform(0.3, 3.0),
     },
     paper="Mishchenko & Defazio, 2023, arXiv:2306.06101, Algorithm 4",
+    flat=True,
 )

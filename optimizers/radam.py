@@ -71,4 +71,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "b1": one_minus(log_uniform(1e-2, 0.5))},
     wide={"b2": one_minus(log_uniform(1e-4, 0.3)), "eps": log_uniform(1e-10, 1e-2)},
     paper="Liu et al., 2020, arXiv:1908.03265, Algorithm 2",
+    flat=True,
 )

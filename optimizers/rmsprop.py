@@ -76,4 +76,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-4, 0.3), "decay": one_minus(log_uniform(1e-3, 0.3))},
     wide={"eps": log_uniform(1e-10, 1e-2)},
     paper="Tieleman & Hinton, 2012, Coursera: Neural Networks for Machine Learning, lecture 6e",
+    flat=True,
 )

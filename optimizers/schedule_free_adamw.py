@@ -49,7 +49,7 @@ def over_root(
 
 
 optimizer = schedule_free(
-    decoupled_decay(Optimizer(make=over_root, space={}, paper="")),
+    decoupled_decay(Optimizer(make=over_root, space={}, paper="", flat=True)),
     weight_decay=0.0,
     space={"learning_rate": log_uniform(1e-4, 0.3), "beta": one_minus(log_uniform(0.01, 0.5))},
     paper="Defazio et al., 2024, arXiv:2405.15682, Algorithm 1",

@@ -31,4 +31,5 @@ optimizer = Optimizer(
     make=sgd,
     space={"learning_rate": log_uniform(3e-3, 30.0)},
     paper="Robbins & Monro, 1951, doi:10.1214/aoms/1177729586",
+    flat=True,
 )

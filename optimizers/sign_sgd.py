@@ -32,4 +32,5 @@ optimizer = Optimizer(
     make=sign_sgd,
     space={"learning_rate": log_uniform(1e-5, 0.1)},
     paper="Bernstein et al., 2018, arXiv:1802.04434, Algorithm 1",
+    flat=True,
 )

@@ -41,4 +41,5 @@ optimizer = Optimizer(
     make=signum,
     space={"learning_rate": log_uniform(1e-5, 0.1), "momentum": one_minus(log_uniform(1e-2, 0.5))},
     paper="Bernstein et al., 2018, arXiv:1802.04434, Algorithm 2",
+    flat=True,
 )

@@ -58,4 +58,5 @@ optimizer = Optimizer(
     space={"learning_rate": log_uniform(1e-3, 1.0), "eps": log_uniform(1e-5, 1e-1)},
     wide={"b1": one_minus(log_uniform(1e-2, 0.5)), "b2": one_minus(log_uniform(1e-4, 0.3))},
     paper="Zaheer, Reddi, Sachan, Kale & Kumar, 2018, NeurIPS, Algorithm 2",
+    flat=True,
 )

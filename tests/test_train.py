@@ -36,7 +36,7 @@ def test_gradient_descent_on_a_quadratic_has_its_closed_form(sgd_program: Progra
     steps = PROTOCOL.points(40)
     expected = sum(0.5 * c * (1 - rate * c) ** (2.0 * steps) for c in (1.0, 10.0))
     np.testing.assert_allclose(curves.metrics["train"]["loss"], expected, rtol=1e-4)
-    assert curves.distance(start) == pytest.approx(np.hypot(1 - 0.95**40, 1 - 0.5**40), rel=1e-5)
+    assert curves.distance == pytest.approx(np.hypot(1 - 0.95**40, 1 - 0.5**40), rel=1e-5)
 
 
 def test_the_first_point_is_the_start_and_the_last_the_budget(sgd_program: Program) -> None:
@@ -46,11 +46,11 @@ def test_the_first_point_is_the_start_and_the_last_the_budget(sgd_program: Progr
     np.testing.assert_array_equal(curves.grad_evals, [0, 10, 20, 30, 40])
 
 
-def test_a_run_without_evaluation_trains_alike(sgd_program: Program) -> None:
+def test_training_alone_is_the_same_training(sgd_program: Program) -> None:
     start = sgd_program.start(0, "0")
-    watched, blind = sgd_program.run(start, {}), sgd_program.run(start, {}, evaluate=False)
-    assert blind.distance(start) == watched.distance(start) > 0
-    assert not blind.metrics["train"]["loss"].any()
+    path, curves = sgd_program.train(start, {}), sgd_program.run(start, {})
+    assert path.distance(start) == curves.distance > 0
+    np.testing.assert_array_equal(path.params, path.evaluated[-1])
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(sgd_program: Program) -> None:

@@ -57,4 +57,5 @@ wrapper = Wrapper(
     wrap=decoupled_decay,
     paper="Loshchilov & Hutter, 2019, arXiv:1711.05101",
     space={"weight_decay": log_uniform(1e-4, 1.0)},
+    flat=True,
 )

@@ -53,4 +53,5 @@ wrapper = Wrapper(
     paper="Polyak & Juditsky, 1992, doi:10.1137/0330046",
     space={"ema_decay": one_minus(log_uniform(1e-4, 0.3))},
     eval_params=lambda state, params: jax.tree.map(lambda a, p: a.astype(p.dtype), state.average, params),
+    flat=True,
 )

@@ -34,4 +34,4 @@ def grams(inner: optax.GradientTransformationExtraArgs) -> optax.GradientTransfo
     return in_float32(init, update)
 
 
-wrapper = Wrapper(wrap=grams, paper="Cao, Li, Liang & Song, 2024, arXiv:2412.17107, Algorithm 1")
+wrapper = Wrapper(wrap=grams, paper="Cao, Li, Liang & Song, 2024, arXiv:2412.17107, Algorithm 1", flat=True)

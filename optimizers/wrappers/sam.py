@@ -47,4 +47,5 @@ wrapper = Wrapper(
     paper="Foret, Kleiner, Mobahi & Neyshabur, 2021, arXiv:2010.01412, Algorithm 1",
     space={"rho": log_uniform(1e-3, 0.5)},
     grad_evals=lambda state, spent: state.step + (state.step if spent is None else spent),
+    flat=True,
 )

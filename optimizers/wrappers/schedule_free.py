@@ -62,4 +62,5 @@ wrapper = Wrapper(
     paper="Defazio et al., 2024, arXiv:2405.15682, equations (3) to (5)",
     space={"beta": one_minus(log_uniform(0.01, 0.5))},
     eval_params=lambda state, params: jax.tree.map(lambda x, p: x.astype(p.dtype), state.x, params),
+    flat=True,
 )

@@ -47,4 +47,5 @@ wrapper = Wrapper(
     wrap=swa,
     paper="Izmailov et al., 2018, arXiv:1803.05407, Algorithm 1",
     eval_params=lambda state, params: jax.tree.map(lambda a, p: a.astype(p.dtype), state.average, params),
+    flat=True,
 )
