@@ -41,12 +41,26 @@ class Verification(TypedDict):
 
     Attributes:
       code, evidence: hashes of what was checked, and of what it was checked against.
+      costs: what a step of it costs.
     """
 
     code: str
     evidence: str
     date: str
     agreements: list[Agreement]
+    costs: "Costs"
+
+
+class Costs(TypedDict):
+    """What a step costs beside its gradient.
+
+    Attributes:
+      state: numbers in the optimizer's state for each parameter of the reference network.
+      gradients_a_step: gradient evaluations.
+    """
+
+    state: float
+    gradients_a_step: float
 
 
 def facts(optimizer: Optimizer) -> dict[str, Any]:
@@ -54,13 +68,17 @@ def facts(optimizer: Optimizer) -> dict[str, Any]:
     return {
         "name": optimizer.name,
         "paper": optimizer.paper,
-        "state": state_size(optimizer),
-        "gradients_a_step": evaluations(optimizer),
+        **(recorded["costs"] if (recorded := current(optimizer.name)) else costs(optimizer)),
         "searched": {name: str(law) for name, law in optimizer.space.items()},
         "searched_wide": {name: str(law) for name, law in optimizer.wide.items()},
         "hyperparameters": optimizer.defaults,
         "verified_against": verified_against(optimizer.name),
     }
+
+
+def costs(optimizer: Optimizer) -> Costs:
+    """What a step of it costs, found by tracing and trying it."""
+    return {"state": state_size(optimizer), "gradients_a_step": evaluations(optimizer)}
 
 
 def state_size(optimizer: Optimizer) -> float:
@@ -92,6 +110,7 @@ def evaluations(optimizer: Optimizer) -> float:
     return int(count(state)) / 10
 
 
+@cache
 def code(name: str) -> str:
     """Hash of what an optimizer of the catalogue computes: its file and all that it imports of the project."""
     return code_digest(*closure(set(optimizers.source_files(name)), ROOT, ("optimizers",), frozenset()))
@@ -103,11 +122,14 @@ def record() -> dict[str, Verification]:
     return json.loads(RECORD.read_text()) if RECORD.exists() else {}
 
 
+def current(name: str) -> Verification | None:
+    """What the last check found of an optimizer, if it is still the same."""
+    entry = record().get(name)
+    return entry if entry is not None and entry["code"] == code(name) else None
+
+
 def verified_against(name: str) -> list[str]:
     """Independent implementations that an optimizer agreed with when it was last checked, if it is still the same."""
-    entry = record().get(name)
-    if entry is None:
-        return []
-    if entry["code"] != code(name):
-        return [f"changed since {entry['date']}"]
-    return [agreement["against"] for agreement in entry["agreements"]]
+    if (entry := current(name)) is not None:
+        return [agreement["against"] for agreement in entry["agreements"]]
+    return [f"changed since {record()[name]['date']}"] if name in record() else []

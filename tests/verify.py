@@ -40,7 +40,13 @@ def verification(name: str) -> catalogue.Verification:
     worst = {against: max(error for a, error, _ in found if a == against) for against, _, _ in found}
     agreements = [catalogue.Agreement(against=a, difference=float(f"{error:.1e}")) for a, error in worst.items()]
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"code": catalogue.code(name), "evidence": evidence(name), "date": date, "agreements": agreements}
+    return {
+        "code": catalogue.code(name),
+        "evidence": evidence(name),
+        "date": date,
+        "agreements": agreements,
+        "costs": catalogue.costs(optimizers.get(name)),
+    }
 
 
 def main(wanted: list[str]) -> None:

@@ -1,14 +1,18 @@
-"""`optgrid microbench`: training speed beside Keras, PyTorch and a plain JAX loop."""
+"""`optgrid microbench`: how fast the suite is beside others, and whether that is what it should be."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.microbench.results import SUITES
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.throughput import Side, Throughput
+    from bench.microbench.results import Figure, Microbench
+
+NOTHING_RAN = 5  # pytest's exit status
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -16,66 +20,110 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers", type=Path, default=Path(".venv-peers"), metavar="DIR", help="environment that `make peers` makes"
     )
+    parser.add_argument("--only", metavar="A,B", default=",".join(SUITES), help=f"of {', '.join(SUITES)}; default all")
+    parser.add_argument("--match", metavar="WORDS", help="only what these words of pytest's -k select: 'adam and mlp'")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="measurements of each side (default 7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every measurement here")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/microbench"),
+        metavar="DIR",
+        help="where results are kept, one file a run",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write this run's results here")
+    parser.add_argument(
+        "--compare",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="beside an earlier run: its number or file, else the last one",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measures and prints; 1 if a side that is installed broke."""
-    import json
+    """Measures, keeps the results and prints them; 1 if something that is installed broke."""
+    import os
+    import subprocess
+    import tempfile
 
+    from bench import worker
+    from bench.errors import UserError, unknown
+    from bench.microbench import results
+    from bench.microbench.sides import ONE_THREAD
+
+    suites = args.only.split(",")
+    for suite in suites:
+        if suite not in SUITES:
+            raise unknown("suite of benchmarks", suite, SUITES)
+    if args.rounds < 1:
+        raise UserError(f"--rounds must be at least 1, not {args.rounds}")
+    folder = Path(results.__file__).parent
+    with tempfile.TemporaryDirectory() as scratch:
+        written = args.json or Path(scratch) / "results.json"
+        command = [
+            *(sys.executable, "-m", "pytest", "-c", folder / "pytest.ini", "--rootdir", folder),
+            *(folder / f"bench_{suite}.py" for suite in suites),
+            *("--peers", args.peers.absolute(), "--rounds", str(args.rounds), "--benchmark-quiet", "-rfEs"),
+            *("--benchmark-autosave", "--benchmark-storage", f"file://{args.out.absolute()}"),
+            f"--benchmark-json={written.absolute()}",
+            *(["-k", args.match] if args.match else []),
+            *([f"--benchmark-compare={args.compare}".rstrip("=")] if args.compare is not None else []),
+        ]
+        try:
+            done = subprocess.run(command, env={**os.environ, **ONE_THREAD, **worker.environment(core=None)})
+        except KeyboardInterrupt:
+            print("interrupted; nothing was kept", file=sys.stderr)
+            return 130
+        if done.returncode == NOTHING_RAN or not written.exists() or not written.stat().st_size:
+            raise UserError("nothing was measured: see above for why")
+        show(results.read(written))
+    return int(done.returncode != 0)
+
+
+def show(measured: "Microbench") -> None:
+    """Prints every figure beside its goal, suite by suite."""
     from rich.console import Console
     from rich.text import Text
 
-    from bench import machine, throughput
-    from bench.files import write_atomically
-
     console = Console()
-    try:
-        with console.status("") as status:
-            result = throughput.measure(args.peers, args.rounds, status.update)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was kept", file=sys.stderr)
-        return 130
-    console.print(_table(result))
-    about = machine.environment()
+    for suite, words in SUITES.items():
+        if figures := [figure for figure in measured.figures if figure.suite == suite]:
+            console.print(Text(f"\n{suite}: {words}", style="bold"))
+            console.print(_table(figures))
+            passed = [figure.verdict for figure in figures].count("pass")
+            asked = sum(bool(figure.verdict) for figure in figures)
+            console.print(Text(f"{passed} of {asked} goals reached"))
+    about = measured.machine
     console.print(
         Text(
-            f"{throughput.TASK}, {throughput.OPTIMIZER}, training only: median and range of {args.rounds} rounds "
-            f"in turns; {result.workers} workers of ours, one process of each other\n"
-            f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}, jax {about['jax']}"
+            f"\nmedian and range of the rounds; {about['cpu']}, {about['cores']} cores, {about['system']}, "
+            f"Python {about['python']}, jax {about['jax']}"
         )
     )
-    for side in result.sides:
-        if side.absent:
-            console.print(Text(f"absent: {side.name}: {side.absent}; `make peers` sets it up"), soft_wrap=True)
-        if side.failed:
-            console.print(Text(f"failed: {side.name}: {side.failed}"), soft_wrap=True)
-    if args.json is not None:
-        write_atomically(args.json, json.dumps(result.as_json(), indent=1).encode())
-    return int(any(side.failed for side in result.sides))
 
 
-def _table(result: "Throughput") -> "Table":
+def _table(figures: "list[Figure]") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("side")
-    for column in ("run-steps/s", "rounds", "per CPU-s", "ratio", "floor"):
-        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
-    for side in result.sides:
-        table.add_row(side.name, *_cells(result, side))
+    for column in ("figure", "range", "goal", ""):
+        table.add_column(column, justify="right", no_wrap=True)
+    style = {"pass": "[green]pass[/]", "short": "[red]short[/]", "": ""}
+    for figure in figures:
+        unit = figure.goal.unit
+        table.add_row(
+            figure.name,
+            f"{figure.figure:.2f}{unit}",
+            f"{figure.low:.2f} - {figure.high:.2f}",
+            asked(figure),
+            style[figure.verdict],
+        )
     return table
 
 
-def _cells(result: "Throughput", side: "Side") -> list[str]:
-    asked = f"{side.peer.floor:g}x" if side.peer else ""
-    if not side.samples:
-        return ["absent" if side.absent else "failed", "", "", "", asked]
-    low, high = side.spread
-    measured = [f"{side.rate:,.0f}", f"{low:,.0f} - {high:,.0f}", f"{side.cpu_rate:,.0f}"]
-    if side.peer is None:
-        return measured
-    verdict = {True: "[green]pass[/]", False: "[red]short[/]", None: "[dim]slower[/]"}[result.holds(side)]
-    return [*measured, f"{result.ratio(side):.2f}x", asked, verdict]
+def asked(figure: "Figure") -> str:
+    """The goal in words: '>= 16x (22x)', the next step in brackets."""
+    goal = figure.goal
+    bounds = ((goal.at_least, ">= {:g}{}"), (goal.at_most, "<= {:g}{}"), (goal.beyond, "({:g}{})"))
+    return " ".join(words.format(bound, goal.unit) for bound, words in bounds if bound is not None)

@@ -1,0 +1,91 @@
+"""What the suites measured, read from the files that pytest-benchmark writes."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.microbench.turns import Goal
+
+SUITES = {
+    "cells": "whole cells of the reference task, our speed beside others' on the whole machine",
+    "updates": "one update, our speed beside optax's on one core",
+    "compile": "compiling a program on one core",
+    "peak": "arithmetic, as a share of the peak of a matrix product",
+    "startup": "commands with nothing to compute",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure.
+
+    Attributes:
+      suite: which of SUITES.
+      name: what was measured.
+      figure, low, high: median and range of the rounds, in the goal's unit.
+      goal: what it should be.
+      more: what else was kept: `ours`, `theirs` and `ratios` where two sides were measured.
+    """
+
+    suite: str
+    name: str
+    figure: float
+    low: float
+    high: float
+    goal: Goal
+    more: Mapping[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """'pass' or 'short'; nothing where no bound was set."""
+        if self.goal.at_least is None and self.goal.at_most is None:
+            return ""
+        return "pass" if self.goal.holds(self.figure) else "short"
+
+
+@dataclass(frozen=True)
+class Microbench:
+    """A whole run of the suites.
+
+    Attributes:
+      figures: in the order in which they were measured.
+      machine: `bench.machine.environment` of it.
+      when: date and time, ISO 8601.
+    """
+
+    figures: Sequence[Figure]
+    machine: Mapping[str, Any]
+    when: str
+
+
+def read(file: Path) -> Microbench:
+    """A file of pytest-benchmark.
+
+    Raises:
+      UserError: it is none, or not of these suites.
+    """
+    try:
+        content = json.loads(file.read_text())
+        figures = [_figure(entry) for entry in content["benchmarks"]]
+        return Microbench(figures, content["machine_info"]["optgrid"], content["datetime"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise UserError(f"{file} holds no results of optgrid microbench ({why})") from error
+
+
+def newest(folder: Path) -> Path | None:
+    """The file of the last run that was kept in a folder; None if there is none."""
+    return max(folder.rglob("*.json"), key=lambda file: file.stat().st_mtime, default=None)
+
+
+def _figure(entry: Mapping[str, Any]) -> Figure:
+    match = re.fullmatch(r"bench_(\w+)\[(.*)\]", entry["name"], re.DOTALL)
+    if match is None:
+        raise ValueError(entry["name"])
+    info = dict(entry["extra_info"])
+    figure, low, high, goal = (info.pop(key) for key in ("figure", "low", "high", "goal"))
+    return Figure(match[1], match[2], figure, low, high, Goal(**goal), info)

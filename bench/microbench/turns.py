@@ -1,0 +1,101 @@
+"""Two sides of a comparison, measured in turns: a machine that slows down slows both of them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench import timing
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a measurement should show.
+
+    Attributes:
+      at_least, at_most: bounds of the figure; None where there is none.
+      beyond: what the next step would be, for the record.
+      unit: "x" for how many times a peer's speed ours is, or the figure's own unit.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
+    beyond: float | None = None
+    unit: str = "x"
+
+    def holds(self, figure: float) -> bool:
+        """Whether the figure is within the bounds."""
+        return (self.at_least is None or figure >= self.at_least) and (self.at_most is None or figure <= self.at_most)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """One measurement of one side, in pieces of work a second.
+
+    Attributes:
+      rate: by the clock on the wall, added up over processes.
+      cpu_rate: by process time, of all threads and processes.
+    """
+
+    rate: float
+    cpu_rate: float
+
+
+def in_turns(
+    benchmark: Any,
+    ours: Callable[[], Pace],
+    theirs: Callable[[], Pace],
+    goal: Goal,
+    rounds: int,
+    *,
+    by_cpu: bool = False,
+) -> None:
+    """Measures both sides once a round; pytest-benchmark times ours, and keeps the ratios beside its own statistics.
+
+    The figure is the median over rounds of our pace as a multiple of theirs in the same round: by process time if
+    `by_cpu`, else by the wall.
+    """
+    own: list[Pace] = []
+    others: list[Pace] = []
+
+    def measure() -> None:
+        own.append(ours())
+
+    def before() -> None:
+        others.append(theirs())
+
+    benchmark.pedantic(measure, setup=before, rounds=rounds)
+    ratios = {
+        "wall": [a.rate / b.rate for a, b in zip(own, others, strict=True)],
+        "cpu": [a.cpu_rate / b.cpu_rate for a, b in zip(own, others, strict=True)],
+    }
+    note(
+        benchmark,
+        ratios["cpu" if by_cpu else "wall"],
+        goal,
+        ratios=ratios,
+        ours={"rate": _median(p.rate for p in own), "cpu_rate": _median(p.cpu_rate for p in own)},
+        theirs={"rate": _median(p.rate for p in others), "cpu_rate": _median(p.cpu_rate for p in others)},
+    )
+
+
+def note(benchmark: Any, figures: list[float], goal: Goal, **more: Any) -> None:
+    """Puts the figure, the median of several, with its range and goal beside what pytest-benchmark keeps."""
+    figure = float(np.median(figures))
+    benchmark.extra_info.update(
+        figure=figure, low=min(figures), high=max(figures), goal=asdict(goal), holds=goal.holds(figure), **more
+    )
+
+
+def sound(half: list[float], whole: list[float], distance: float) -> None:
+    """Refuses times of a work and of twice that work, where one cannot be a time of that work.
+
+    Raises:
+      UnsoundTiming: nothing moved, or twice the work did not take about twice as long.
+    """
+    timing.check(float(np.median(whole) / np.median(half)), distance)
+
+
+def _median(values: Any) -> float:
+    return float(np.median(list(values)))
