@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bench.code import code_digest
 from bench.files import write_atomically
+from bench.microbench.results import newest
 from bench.results import Results
 
 if TYPE_CHECKING:
@@ -23,39 +24,44 @@ FOLDER = "report"
 STAMP = ".made-from"
 
 
-def make(results: Results, folder: Path) -> Path:
-    """Writes the whole report into `folder` and returns its page.
+def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
+    """Writes the whole report into `folder` and returns its page; with the microbenchmarks in the file `measured`.
 
     Raises:
       UserError: the folder cannot be written.
     """
+    from bench.microbench import results as microbench
     from reports import boards, figures, page, tables
 
+    speed = None if measured is None else microbench.read(measured)
     both = boards.boards(results)
     rows = boards.rows(results, both)
     write_atomically(folder / "leaderboard.csv", tables.to_csv(rows).encode())
     write_atomically(folder / "leaderboard.md", tables.to_markdown(rows).encode())
     shown = []
-    for drawn in figures.draw_all(results, both):
+    for drawn in figures.draw_all(results, both, speed):
         for ending, content in drawn.files.items():
             write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
         shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
     index = folder / "index.html"
-    write_atomically(index, page.render(results, rows, shown).encode())
+    write_atomically(index, page.render(results, rows, shown, speed).encode())
     return index
 
 
 def ensure(results: Results, rebuild: bool = False) -> Path:
     """Makes the report of a run in its own folder, unless it is there, made from these very results by this code.
 
+    The last microbenchmarks that were kept beside the run's folder, in `microbench`, are shown with it.
+
     Raises:
       UserError: the folder cannot be written.
     """
     folder = results.folder / FOLDER
     stamp, index = folder / STAMP, folder / "index.html"
-    wanted = _digest(results)
+    measured = newest(results.folder.parent / "microbench")
+    wanted = _digest(results, measured)
     if rebuild or not stamp.exists() or stamp.read_text() != f"{wanted} {_outputs(folder)}":
-        make(results, folder)
+        make(results, folder, measured)
         write_atomically(stamp, f"{wanted} {_outputs(folder)}".encode())
     return index
 
@@ -86,7 +92,7 @@ def print_boards(results: Results, console: "Console") -> None:
     console.print(f"page: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _digest(results: Results) -> str:
+def _digest(results: Results, measured: Path | None) -> str:
     """What a report is made from: the results, and the code and template that make it."""
     here = Path(__file__).parent
     bench = here.parent / "bench"
@@ -101,4 +107,6 @@ def _digest(results: Results) -> str:
             digest.update(record.arrays[name].tobytes())
     for cell, timing in sorted(results.timings.items()):
         digest.update(f"{cell} {timing.step_s.tolist()} {timing.step_cpu_s.tolist()}".encode())
+    if measured is not None:
+        digest.update(measured.read_bytes())
     return digest.hexdigest()

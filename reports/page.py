@@ -12,9 +12,10 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench import stats
+from bench.microbench.results import Microbench
 from bench.records import unit_name
 from bench.results import Results, read_timings
-from reports import tables
+from reports import speed, tables
 from reports.boards import RULES, compile_seconds
 from reports.tables import Row
 
@@ -30,6 +31,7 @@ SENTENCES = {
     "learning_rate": "How much the learning rate matters: a wide basin is easy to tune, a narrow one is luck with few "
     "trials.",
     "step_time": "What one training step costs beside plain SGD, and what compiling costs once.",
+    "speed": "How fast the suite itself is beside other ways to train the same, and beside optax's updates.",
 }
 ENVIRONMENT = {
     "optgrid": "optgrid",
@@ -51,8 +53,8 @@ class Figure(NamedTuple):
     svg: bytes
 
 
-def render(results: Results, rows: Sequence[Row], figures: Sequence[Figure]) -> str:
-    """The page of a run."""
+def render(results: Results, rows: Sequence[Row], figures: Sequence[Figure], measured: Microbench | None = None) -> str:
+    """The page of a run, with the microbenchmarks of the suite if there are any."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -76,6 +78,8 @@ def render(results: Results, rows: Sequence[Row], figures: Sequence[Figure]) -> 
         budgets=budgets(results),
         times=times(results),
         problems=problems(results),
+        speed=None if measured is None else speed.table(measured),
+        speed_machine=None if measured is None else measured.machine,
         environment={ENVIRONMENT.get(name, name): value for name, value in manifest.get("environment", {}).items()},
     )
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from rich.console import Console
 
 import reports
 from bench.errors import UserError
+from bench.microbench import results as microbench
 from bench.records import Record
 from bench.results import Results, Timing
-from reports import boards, figures, page, tables
+from reports import boards, drawing, figures, page, speed, tables
 
 METRICS = {"flowers": "accuracy", "prices": "r2"}
 OPTIMIZERS = ("sgd", "adam", "momentum")
@@ -107,9 +109,38 @@ def text(results: Results) -> str:
     return page.render(results, rows(results), [])
 
 
+def measured(folder: Path) -> Path:
+    """Microbenchmarks as they are kept: some of every suite, one of them short of its goal."""
+    faster = {"at_least": 3.0, "beyond": 4.3}
+    figures = {
+        "cells[JAX, Python loop]": (3.5, faster),
+        "cells[Keras fit]": (26.0, faster),
+        "compile[prices--adam]": (0.9, {"at_most": 0.8, "unit": "s"}),
+        **{
+            f"updates[{rule}-{kind}]": (4.0, faster)
+            for rule in ("adam", "lion")
+            for kind in ("mlp", "leaves", "matrix")
+        },
+    }
+    entries = [
+        {
+            "name": f"bench_{name}",
+            "extra_info": {"figure": value, "low": 0.9 * value, "high": 1.2 * value, "goal": goal, "holds": True},
+        }
+        for name, (value, goal) in figures.items()
+    ]
+    folder.mkdir()
+    about = {"optgrid": {"cpu": "a <fast> core", "cores": 2}}
+    file = folder / "0001.json"
+    file.write_text(json.dumps({"benchmarks": entries, "machine_info": about, "datetime": "2026-01-01T00:00:00"}))
+    return file
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    results = run(tmp_path_factory.mktemp("whole"))
+    folder = tmp_path_factory.mktemp("whole")
+    measured(folder / "microbench")
+    results = run(folder / "core")
     reports.ensure(results)
     return results
 
@@ -122,7 +153,7 @@ def test_a_report_has_every_file(whole: Results) -> None:
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == set(page.SENTENCES)
     for name in names:
-        for ending in figures.FORMATS:
+        for ending in drawing.FORMATS:
             assert (folder / "figures" / f"{name}.{ending}").stat().st_size > 5_000
         image = matplotlib.image.imread(folder / "figures" / f"{name}.png")
         assert image.shape[1] == 1800
@@ -167,7 +198,7 @@ def test_csv_and_back(whole: Results) -> None:
 
 def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    monkeypatch.setattr(reports, "make", lambda results, folder: made.append(results))
+    monkeypatch.setattr(reports, "make", lambda results, folder, measured: made.append(results))
     reports.ensure(whole)
     assert not made
     reports.ensure(whole, rebuild=True)
@@ -176,9 +207,34 @@ def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monke
     assert made == [whole, changed]
 
 
+def test_the_suites_own_speed_is_shown_beside_its_goals(whole: Results) -> None:
+    html = (whole.folder / "report" / "index.html").read_text()
+    assert "a &lt;fast&gt; core, 2 cores" in html
+    told = speed.table(microbench.read(whole.folder.parent / "microbench" / "0001.json"))
+    assert told == [
+        ("cells JAX, Python loop", "3.50x", ">= 3x (4.3x)", "pass"),
+        ("cells Keras fit", "26.00x", ">= 3x (4.3x)", "pass"),
+        *(
+            (f"updates {kind}", "median 4.00x, worst 4.00x (adam-" + kind + ")", ">= 3x (4.3x)", "2 of 2 pass")
+            for kind in ("mlp", "leaves", "matrix")
+        ),
+        ("compile", "0.90s", "<= 0.8s", "short"),
+    ]
+
+
+def test_newer_microbenchmarks_make_a_report_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "FORMATS", ("svg",))
+    results = run(tmp_path / "core")
+    reports.ensure(results)
+    assert not (tmp_path / "core/report/figures/speed.svg").exists()
+    measured(tmp_path / "microbench")
+    reports.ensure(results)
+    assert (tmp_path / "core/report/figures/speed.svg").exists()
+
+
 def test_a_report_is_the_same_twice(whole: Results) -> None:
     both = boards.boards(whole)
-    first, second = (figures.render(next(figures.pictures(whole, both)))["svg"] for _ in range(2))
+    first, second = (drawing.render(next(figures.pictures(whole, both)))["svg"] for _ in range(2))
     assert first == second
 
 
@@ -294,14 +350,14 @@ def odd_runs(folder: Path) -> Mapping[str, Results]:
 
 @pytest.mark.parametrize("name", list(odd_runs(Path())))
 def test_odd_runs_have_a_report(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "FORMATS", ("svg",))
+    monkeypatch.setattr(drawing, "FORMATS", ("svg",))
     results = odd_runs(tmp_path)[name]
     reports.ensure(results)
     reports.print_boards(results, Console(width=120, file=io.StringIO()))
     folder = tmp_path / "report"
     assert (folder / "index.html").stat().st_size > 5_000
     drawn = {path.stem for path in (folder / "figures").glob("*.svg")}
-    expected = set() if name == "nothing" else set(page.SENTENCES)
+    expected = set() if name == "nothing" else {*page.SENTENCES} - {"speed"}
     expected -= {"convergence_seconds"} if not results.timings else set()
     expected -= {"step_time"} if name == "all cached" else set()
     expected -= {"learning_rate"} if name == "nothing searched" else set()
@@ -339,7 +395,7 @@ def test_the_page_lists_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_names_with_markup_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "FORMATS", ("svg",))
+    monkeypatch.setattr(drawing, "FORMATS", ("svg",))
     evil, task = "<script>alert(1)</script>$x_$|", "[red]<b>&\"'$\\frac$"
     results = run(tmp_path, tasks=[task, "prices"], optimizers=[evil, "sgd"], failed={evil: "<img src=x>"})
     html = reports.ensure(results).read_text()
@@ -362,6 +418,6 @@ def test_a_folder_that_cannot_be_written_is_the_users_to_mend(whole: Results, tm
 
 def test_an_optimizer_looks_the_same_everywhere_and_unlike_any_other() -> None:
     names = [f"optimizer{index}" for index in range(40)]
-    looks = figures.styles(names)
+    looks = drawing.styles(names)
     assert len(set(looks.values())) == len(names)
     assert len({look.color for look in list(looks.values())[:8]}) == 8

@@ -116,14 +116,7 @@ def _table(figures: "list[Figure]") -> "Table":
             figure.name,
             f"{figure.figure:.2f}{unit}",
             f"{figure.low:.2f} - {figure.high:.2f}",
-            asked(figure),
+            figure.asked,
             style[figure.verdict],
         )
     return table
-
-
-def asked(figure: "Figure") -> str:
-    """The goal in words: '>= 16x (22x)', the next step in brackets."""
-    goal = figure.goal
-    bounds = ((goal.at_least, ">= {:g}{}"), (goal.at_most, "<= {:g}{}"), (goal.beyond, "({:g}{})"))
-    return " ".join(words.format(bound, goal.unit) for bound, words in bounds if bound is not None)

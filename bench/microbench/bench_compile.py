@@ -9,7 +9,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 import optimizers
 from bench import suites, tasks
-from bench.microbench.turns import Goal, note
+from bench.microbench.results import Goal
+from bench.microbench.turns import note
 from bench.program import compile_program
 from bench.protocol import Protocol
 

@@ -12,7 +12,8 @@ import pytest
 
 import optimizers
 from bench import tasks
-from bench.microbench.turns import Goal, Pace, in_turns
+from bench.microbench.results import Goal
+from bench.microbench.turns import Pace, in_turns
 from bench.program import compile_program
 from bench.protocol import Protocol
 from bench.tasks.mlp import Mlp

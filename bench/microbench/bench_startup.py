@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.microbench.turns import Goal, note
+from bench.microbench.results import Goal
+from bench.microbench.turns import note
 
 ROUNDS = 5
 RUNS = Path("runs/core")

@@ -15,7 +15,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import optimizers
-from bench.microbench.turns import Goal, Pace, in_turns, sound
+from bench.microbench.results import Goal
+from bench.microbench.turns import Pace, in_turns, sound
 
 PyTree = Any
 RATE = 1e-3

@@ -1,4 +1,4 @@
-"""What the suites measured, read from the files that pytest-benchmark writes."""
+"""What the suites measured and what it should be, read from the files that pytest-benchmark writes."""
 
 import json
 import re
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from bench.microbench.turns import Goal
 
 SUITES = {
     "cells": "whole cells of the reference task, our speed beside others' on the whole machine",
@@ -17,6 +16,26 @@ SUITES = {
     "peak": "arithmetic, as a share of the peak of a matrix product",
     "startup": "commands with nothing to compute",
 }
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a measurement should show.
+
+    Attributes:
+      at_least, at_most: bounds of the figure; None where there is none.
+      beyond: what the next step would be, for the record.
+      unit: "x" for how many times a peer's speed ours is, or the figure's own unit.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
+    beyond: float | None = None
+    unit: str = "x"
+
+    def holds(self, figure: float) -> bool:
+        """Whether the figure is within the bounds."""
+        return (self.at_least is None or figure >= self.at_least) and (self.at_most is None or figure <= self.at_most)
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,13 @@ class Figure:
     high: float
     goal: Goal
     more: Mapping[str, Any]
+
+    @property
+    def asked(self) -> str:
+        """The goal in words: '>= 16x (22x)', the next step in brackets."""
+        goal = self.goal
+        bounds = ((goal.at_least, ">= {:g}{}"), (goal.at_most, "<= {:g}{}"), (goal.beyond, "({:g}{})"))
+        return " ".join(words.format(bound, goal.unit) for bound, words in bounds if bound is not None)
 
     @property
     def verdict(self) -> str:

@@ -25,7 +25,8 @@ import numpy as np
 
 from bench import fingerprint, machine, tasks
 from bench.errors import UserError
-from bench.microbench.turns import Goal, Pace
+from bench.microbench.results import Goal
+from bench.microbench.turns import Pace
 from bench.pool import pool
 from bench.protocol import Protocol
 from bench.task import Task

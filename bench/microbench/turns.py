@@ -7,26 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench import timing
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a measurement should show.
-
-    Attributes:
-      at_least, at_most: bounds of the figure; None where there is none.
-      beyond: what the next step would be, for the record.
-      unit: "x" for how many times a peer's speed ours is, or the figure's own unit.
-    """
-
-    at_least: float | None = None
-    at_most: float | None = None
-    beyond: float | None = None
-    unit: str = "x"
-
-    def holds(self, figure: float) -> bool:
-        """Whether the figure is within the bounds."""
-        return (self.at_least is None or figure >= self.at_least) and (self.at_most is None or figure <= self.at_most)
+from bench.microbench.results import Goal
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""The picture and the table of microbenchmarks: how fast the suite is beside others, and beside what it should be."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.microbench.results import SUITES, Figure, Microbench
+from reports.drawing import FAINT, PALETTE, Picture, blank, log_axis, name_rows
+
+KINDS = {"mlp": ("o", PALETTE[0]), "leaves": ("s", PALETTE[1]), "matrix": ("D", PALETTE[2])}
+PASS, SHORT = PALETTE[0], PALETTE[1]
+
+
+def picture(measured: Microbench) -> Picture | None:
+    """Whole cells and compile times on the left, single updates on the right; of what was measured."""
+    suites = {name: [figure for figure in measured.figures if figure.suite == name] for name in SUITES}
+    left = [name for name in ("cells", "peak", "startup", "compile") if suites[name]]
+    updates = sorted({figure.name.rpartition("-")[0] for figure in suites["updates"]})
+    if not left and not updates:
+        return None
+    title = "How fast the suite is"
+    caption = (
+        "Marker: median of the rounds, the sides in turns; bar: their range; upright line: the goal. Whole cells: "
+        "run-steps per second on all cores over a peer's, or of process time where peers are packed, one on each core. "
+        "Updates: process time of optax's over ours, equal settings and results; right of 1 ours is faster."
+    )
+    rows = [len(suites[name]) + 1.5 for name in left]
+    figure = blank(1.2 + 0.2 * max(sum(rows), len(updates)), title, caption)
+    columns = figure.subplots(1, 2 if left and updates else 1, squeeze=False)[0]
+    if left:
+        whole = columns[0].get_subplotspec()
+        columns[0].remove()
+        for part, name in zip(whole.subgridspec(len(left), 1, height_ratios=rows), left, strict=True):
+            _goals(figure.add_subplot(part), suites[name])
+    if updates:
+        _updates(columns[-1], suites["updates"], updates)
+    return Picture("speed", title, caption, figure)
+
+
+def _goals(ax: Axes, figures: Sequence[Figure]) -> None:
+    """Figures of one suite, each with its range and its goal."""
+    for y, figure in enumerate(figures):
+        color = SHORT if figure.verdict == "short" else PASS
+        ax.plot([figure.low, figure.high], [y, y], color=color, lw=1.5, alpha=0.5)
+        ax.plot(figure.figure, y, ls="", marker="o", ms=5, color=color)
+        for bound in (figure.goal.at_least, figure.goal.at_most):
+            if bound is not None:
+                ax.plot([bound, bound], [y - 0.4, y + 0.4], color=FAINT, lw=1.2)
+    name_rows(ax, [figure.name for figure in figures])
+    ax.tick_params(axis="y", labelsize=7.5)
+    unit = {"x": "times a peer's speed", "s": "seconds", "": "share of the peak"}[figures[0].goal.unit]
+    ax.set_title(f"{figures[0].suite}: {unit}", fontsize=8.5)
+    ax.grid(axis="x")
+    if figures[0].goal.unit == "x":
+        values = [
+            value for figure in figures for value in (figure.low, figure.high, figure.goal.at_least or figure.low)
+        ]
+        _log_x(ax, min(values), max(values))
+    else:
+        ax.set_xlim(left=0)
+
+
+def _updates(ax: Axes, figures: Sequence[Figure], rules: Sequence[str]) -> None:
+    """Every rule in a row, its trees of parameters as three markers."""
+    rows = {rule: y for y, rule in enumerate(rules)}
+    for figure in figures:
+        rule, _, kind = figure.name.rpartition("-")
+        marker, color = KINDS[kind]
+        ax.plot([figure.low, figure.high], [rows[rule]] * 2, color=color, lw=1.2, alpha=0.4)
+        ax.plot(figure.figure, rows[rule], ls="", marker=marker, ms=4.5, color=color, mec="white", mew=0.4)
+    for kind, (marker, color) in KINDS.items():
+        ax.plot([], [], ls="", marker=marker, color=color, label=kind)
+    ax.axvline(1.0, color=FAINT, lw=1.0)
+    name_rows(ax, [rule.partition("(")[0] for rule in rules])
+    ax.tick_params(axis="y", labelsize=7.5)
+    ax.set_title("updates: times optax's speed", fontsize=8.5)
+    ax.grid(axis="x")
+    values = [figure.figure for figure in figures]
+    _log_x(ax, min(0.8, *values), max(1.25, *values))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.09), ncols=3, fontsize=8, handletextpad=0.2)
+
+
+def _log_x(ax: Axes, low: float, high: float) -> None:
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.3, high * 1.3)
+    log_axis(ax.xaxis, low / 1.3, high * 1.3)
+
+
+def table(measured: Microbench) -> list[tuple[str, str, str, str]]:
+    """(what, figure, goal, verdict) of every figure; of suites with many, of the median and of the farthest from it."""
+    rows = []
+    for suite in SUITES:
+        figures = [figure for figure in measured.figures if figure.suite == suite]
+        groups: dict[str, list[Figure]] = {}
+        for figure in figures:
+            group = figure.name.rpartition("-")[2] if suite == "updates" else "" if suite == "compile" else figure.name
+            groups.setdefault(group, []).append(figure)
+        for group, members in groups.items():
+            rows.append(_row(f"{suite} {group}".strip(), members))
+    return rows
+
+
+def _row(name: str, members: Sequence[Figure]) -> tuple[str, str, str, str]:
+    first = members[0]
+    if len(members) == 1:
+        return name, f"{first.figure:.2f}{first.goal.unit}", first.asked, first.verdict
+    passed = sum(figure.verdict == "pass" for figure in members)
+    worst = (max if first.goal.at_most is not None else min)(members, key=lambda figure: figure.figure)
+    middle = float(np.median([figure.figure for figure in members]))
+    said = f"median {middle:.2f}{first.goal.unit}, worst {worst.figure:.2f}{first.goal.unit} ({worst.name})"
+    return name, said, first.asked, f"{passed} of {len(members)} pass"
