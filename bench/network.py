@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.product import product
+
 PyTree = Any
 Initializer = Callable[[np.random.RandomState, tuple[int, ...]], np.ndarray]
 
@@ -35,10 +37,16 @@ class Perceptron(nn.Module):
     def __call__(self, x: jax.Array, training: bool = False) -> jax.Array:
         """Rows (n, features) to outputs (n, widths[-1]); training with dropout takes an rng named dropout."""
         for width in self.widths[:-1]:
-            x = self.activation(nn.Dense(width)(x))
+            x = self.activation(nn.Dense(width, dot_general=_product)(x))
             if self.dropout:
                 x = nn.Dropout(self.dropout, deterministic=not training)(x)
-        return nn.Dense(self.widths[-1])(x)
+        return nn.Dense(self.widths[-1], dot_general=_product)(x)
+
+
+def _product(x: jax.Array, kernel: jax.Array, dimensions: object, precision: object) -> jax.Array:
+    """As flax asks for it; of a dense layer the dimensions are always these."""
+    del dimensions, precision
+    return product(x, kernel)
 
 
 def squared_kernels(params: PyTree) -> jax.Array:

@@ -14,6 +14,7 @@ SUITES = {
     "updates": "one update, our speed beside optax's on one core",
     "compile": "compiling a program on one core",
     "peak": "arithmetic, as a share of the peak of a matrix product",
+    "parts": "where a step of the reference task goes, on one core",
     "startup": "commands with nothing to compute",
 }
 
