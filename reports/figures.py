@@ -73,7 +73,9 @@ def draw_all(results: Results, boards: Sequence[Board], measured: Microbench | N
 def _makers(results: Results, boards: Sequence[Board], measured: Microbench | None) -> list[Maker]:
     of_results = (leaderboard, convergence_by_step, convergence_by_second, final, learning_rate, step_time)
     makers: list[Maker] = [partial(make, results, boards) for make in of_results] if results.units else []
-    return makers + ([partial(speed.picture, measured)] if measured is not None else [])
+    if measured is not None:
+        makers += [partial(make, measured) for make in (speed.picture, speed.roofline)]
+    return makers
 
 
 def _make(make: Maker) -> Picture | None:

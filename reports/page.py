@@ -32,6 +32,7 @@ SENTENCES = {
     "trials.",
     "step_time": "What one training step costs beside plain SGD, and what compiling costs once.",
     "speed": "How fast the suite itself is beside other ways to train the same, and beside optax's updates.",
+    "roofline": "Where a training step goes: how near its parts come to what arithmetic and memory allow.",
 }
 ENVIRONMENT = {
     "optgrid": "optgrid",

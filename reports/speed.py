@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench.microbench.results import SUITES, Figure, Microbench
-from reports.drawing import FAINT, PALETTE, Picture, blank, log_axis, name_rows
+from reports.drawing import FAINT, MARKERS, PALETTE, Picture, blank, log_axis, name_rows
 
 KINDS = {"mlp": ("o", PALETTE[0]), "leaves": ("s", PALETTE[1]), "matrix": ("D", PALETTE[2])}
 PASS, SHORT = PALETTE[0], PALETTE[1]
@@ -27,14 +27,12 @@ def picture(measured: Microbench) -> Picture | None:
     )
     rows = [len(suites[name]) + 1.5 for name in left]
     figure = blank(1.2 + 0.2 * max(sum(rows), len(updates)), title, caption)
-    columns = figure.subplots(1, 2 if left and updates else 1, squeeze=False)[0]
+    columns = figure.add_gridspec(1, 2 if left and updates else 1)
     if left:
-        whole = columns[0].get_subplotspec()
-        columns[0].remove()
-        for part, name in zip(whole.subgridspec(len(left), 1, height_ratios=rows), left, strict=True):
+        for part, name in zip(columns[0].subgridspec(len(left), 1, height_ratios=rows), left, strict=True):
             _goals(figure.add_subplot(part), suites[name])
     if updates:
-        _updates(columns[-1], suites["updates"], updates)
+        _updates(figure.add_subplot(columns[-1]), suites["updates"], updates)
     return Picture("speed", title, caption, figure)
 
 
@@ -90,7 +88,7 @@ def _log_x(ax: Axes, low: float, high: float) -> None:
 def table(measured: Microbench) -> list[tuple[str, str, str, str]]:
     """(what, figure, goal, verdict) of every figure; of suites with many, of the median and of the farthest from it."""
     rows = []
-    for suite in SUITES:
+    for suite in (name for name in SUITES if name != "parts"):
         figures = [figure for figure in measured.figures if figure.suite == suite]
         groups: dict[str, list[Figure]] = {}
         for figure in figures:
@@ -110,3 +108,45 @@ def _row(name: str, members: Sequence[Figure]) -> tuple[str, str, str, str]:
     middle = float(np.median([figure.figure for figure in members]))
     said = f"median {middle:.2f}{first.goal.unit}, worst {worst.figure:.2f}{first.goal.unit} ({worst.name})"
     return name, said, first.asked, f"{passed} of {len(members)} pass"
+
+
+def roofline(measured: Microbench) -> Picture | None:
+    """How fast the parts of a step are beside what arithmetic and memory allow; of what was measured on one core."""
+    parts = {figure.name: figure for figure in measured.figures if figure.suite == "parts"}
+    peaks = [figure.more["theirs"]["cpu_rate"] for figure in measured.figures if figure.suite == "peak"]
+    if not peaks or "copy" not in parts:
+        return None
+    peak, copied = max(peaks), parts.pop("copy")
+    bandwidth = copied.more["moved"] / (copied.figure * 1e-6)
+    title = "Where a step of the reference task goes, and what bounds it"
+    took = ", ".join(f"{name} {part.figure:,.0f} us" for name, part in parts.items())
+    caption = (
+        f"One core, adam on mnist_5k. Level line: operations per second of a large float32 matrix product, "
+        f"{peak / 1e9:.0f} GFLOP/s; slope: what a copy of a large array moves, {bandwidth / 1e9:.1f} GB/s, which parts "
+        f"that stay in the cache exceed. Process time of one turn: {took}."
+    )
+    figure = blank(4.6, title, caption)
+    ax = figure.subplots()
+    points = {
+        name: (part.more["operations"] / part.more["moved"], part.more["operations"] / (part.figure * 1e-6))
+        for name, part in parts.items()
+        if part.more["operations"]
+    }
+    low, high = min(x for x, _ in points.values()) / 2, max(x for x, _ in points.values()) * 3
+    at = np.geomspace(low, high, 200)
+    ax.plot(at, np.minimum(peak, at * bandwidth) / 1e9, color=FAINT, lw=1.4)
+    for index, (name, (x, y)) in enumerate(points.items()):
+        ax.plot(x, y / 1e9, ls="", marker=MARKERS[index], ms=8, color=PALETTE[index], mec="white")
+        ax.annotate(
+            f"{name}, {y / peak:.0%} of the peak", (x, y / 1e9), (9, -3), textcoords="offset points", fontsize=8
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(low, high * 3)
+    ax.set_ylim(min(y for _, y in points.values()) / 2e9, 2 * peak / 1e9)
+    for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        log_axis(axis, *limits)
+    ax.set_xlabel("operations per byte that has to be moved")
+    ax.set_ylabel("GFLOP/s")
+    ax.grid()
+    return Picture("roofline", title, caption, figure)
