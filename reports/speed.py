@@ -27,12 +27,15 @@ def picture(measured: Microbench) -> Picture | None:
     )
     rows = [len(suites[name]) + 1.5 for name in left]
     figure = blank(1.2 + 0.2 * max(sum(rows), len(updates)), title, caption)
-    columns = figure.add_gridspec(1, 2 if left and updates else 1)
+    if engine := figure.get_layout_engine():
+        engine.set(w_pad=0.15)  # type: ignore[call-arg]  # a constrained layout, as `blank` makes it
+    sides = figure.subfigures(1, 2 if left and updates else 1, squeeze=False)[0]
     if left:
-        for part, name in zip(columns[0].subgridspec(len(left), 1, height_ratios=rows), left, strict=True):
-            _goals(figure.add_subplot(part), suites[name])
+        panels = sides[0].subplots(len(left), 1, height_ratios=rows, squeeze=False)[:, 0]
+        for ax, name in zip(panels, left, strict=True):
+            _goals(ax, suites[name])
     if updates:
-        _updates(figure.add_subplot(columns[-1]), suites["updates"], updates)
+        _updates(sides[-1].subplots(), suites["updates"], updates)
     return Picture("speed", title, caption, figure)
 
 
@@ -46,7 +49,6 @@ def _goals(ax: Axes, figures: Sequence[Figure]) -> None:
             if bound is not None:
                 ax.plot([bound, bound], [y - 0.4, y + 0.4], color=FAINT, lw=1.2)
     name_rows(ax, [figure.name for figure in figures])
-    ax.tick_params(axis="y", labelsize=7.5)
     unit = {"x": "times a peer's speed", "s": "seconds", "": "share of the peak"}[figures[0].goal.unit]
     ax.set_title(f"{figures[0].suite}: {unit}", fontsize=8.5)
     ax.grid(axis="x")
@@ -71,7 +73,6 @@ def _updates(ax: Axes, figures: Sequence[Figure], rules: Sequence[str]) -> None:
         ax.plot([], [], ls="", marker=marker, color=color, label=kind)
     ax.axvline(1.0, color=FAINT, lw=1.0)
     name_rows(ax, [rule.partition("(")[0] for rule in rules])
-    ax.tick_params(axis="y", labelsize=7.5)
     ax.set_title("updates: times optax's speed", fontsize=8.5)
     ax.grid(axis="x")
     values = [figure.figure for figure in figures]
