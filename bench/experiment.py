@@ -111,7 +111,7 @@ def _work(
             manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
             _write_details(folder, progress.failed)
             results.write_manifest(folder, manifest)
-            _time(folder, grid, prints, workers, timeout, watcher)
+            _time(folder, grid, prints, workers, progress.homes, timeout, watcher)
         if plan.missing:
             manifest["wall"] = {
                 "units": len(plan.missing),
@@ -232,26 +232,31 @@ def _time(
     grid: Grid,
     prints: Mapping[Cell, str],
     workers: Pool,
+    homes: Mapping[str, int],
     timeout: float,
     watcher: Watcher,
 ) -> None:
-    """Measures step times where they are missing, one task at a time on an otherwise idle machine."""
+    """Measures step times where they are missing, one task at a time on an otherwise idle machine.
+
+    `homes` are the workers that have the tasks' programs already.
+    """
     todo = _untimed(folder, grid, prints)
-    tasks = iter([task for task in grid.tasks if task.name in todo])
+    for number in range(len(workers.workers)):
+        own = iter([task for task in grid.tasks if task.name in todo and homes.get(task.name, 0) == number])
 
-    def draw(worker: int) -> tuple[Task, Job] | None:
-        task = next(tasks, None) if worker == 0 else None  # the others stay idle, so as not to disturb
-        if task is None:
-            return None
-        watcher.timing(task.name)
-        settings = {grid.optimizers[name]: setting for name, setting in todo[task.name].items()}
-        own = {grid.optimizers[name]: prints[task.name, name] for name in todo[task.name]}
-        fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **own}
-        return task, TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
+        def draw(worker: int, number: int = number, own: Iterator[Task] = own) -> tuple[Task, Job] | None:
+            task = next(own, None) if worker == number else None  # the others stay idle, so as not to disturb
+            if task is None:
+                return None
+            watcher.timing(task.name)
+            settings = {grid.optimizers[name]: setting for name, setting in todo[task.name].items()}
+            cells = {grid.optimizers[name]: prints[task.name, name] for name in todo[task.name]}
+            fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **cells}
+            return task, TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
 
-    for ended in workers.run(draw, timeout * len(grid.optimizers)):
-        if ended is not None and not isinstance(ended.outcome, Failure):
-            _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
+        for ended in workers.run(draw, timeout * len(grid.optimizers)):
+            if ended is not None and not isinstance(ended.outcome, Failure):
+                _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
 
 
 def _keep_times(folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str]) -> None:

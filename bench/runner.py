@@ -1,7 +1,8 @@
 """Many units over the workers: who does what next, how long it will take, and what is written down.
 
-A worker stays with a cell until its replicates are done, so that each cell is compiled once; cells that will take
-longest go first; an idle worker takes replicates off the cell with most left. The runner is the only writer.
+A worker stays with a cell until its replicates are done, so that each cell is compiled once, and with a task until its
+cells are done, so that what a task's optimizers share is made once; what will take longest goes first; an idle worker
+takes cells off the task with most left, and at last replicates off a cell. The runner is the only writer.
 """
 
 import time
@@ -115,6 +116,7 @@ class Progress:
       runs, seconds: training runs finished now, and the time since the start.
       remaining_s: the rest of the sweep by what was seen so far; None before the first unit ends.
       latest: the record of the unit that has just ended.
+      homes: the worker that began each task, and so has most of its programs.
     """
 
     total: int
@@ -125,6 +127,7 @@ class Progress:
     seconds: float = 0.0
     remaining_s: float | None = None
     latest: Record | None = None
+    homes: dict[str, int] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -159,6 +162,7 @@ def sweep(
         if unit is None:
             return None
         progress.running.append(unit)
+        progress.homes.setdefault(unit.task.name, worker)
         return unit, SweepJob(
             unit.task_spec, unit.optimizer_spec, protocol, unit.replicate, unit.fingerprint, unit.previous
         )
@@ -197,6 +201,7 @@ class _Queue:
         for unit in units:
             self._waiting[unit.cell].append(unit)
         self._fresh = set(self._waiting)  # cells that nobody has begun
+        self._begun: set[str] = set()  # tasks that somebody has begun
         self._at: dict[int, Cell] = {}  # the cell that each worker is at
         self._runs = protocol.trials + 1.5 * protocol.seeds  # the two selections often choose the same trial
         self._points = protocol.evaluations + 1
@@ -205,16 +210,22 @@ class _Queue:
         self._setup_s: list[float] = []
 
     def next(self, worker: int) -> Unit | None:
-        """A worker's next unit: of its own cell, else of the longest that nobody has begun, else of the longest."""
-        cell = self._at.get(worker)
-        if not self._waiting.get(cell or ("", "")):
-            waiting = [cell for cell, units in self._waiting.items() if units]
-            if not waiting:
+        """A worker's next unit: of its own cell, else of a new cell of its task, else of the longest task that nobody
+        has begun, else of a new cell of the task with most left, else of any cell of it."""
+        cell = self._at.get(worker, ("", ""))
+        if not self._waiting.get(cell):
+            left = {c: sum(map(self._expected, units)) for c, units in self._waiting.items() if units}
+            if not left:
                 return None
-            fresh = [cell for cell in waiting if cell in self._fresh]
-            cell = max(fresh or waiting, key=lambda c: sum(self._expected(unit) for unit in self._waiting[c]))
-        assert cell is not None
+            by_task: dict[str, float] = defaultdict(float)
+            for (task, _), seconds in left.items():
+                by_task[task] += seconds
+            fresh = [c for c in left if c in self._fresh]
+            own = [c for c in fresh if c[0] == cell[0]]
+            untouched = [c for c in fresh if c[0] not in self._begun]
+            cell = max(own or untouched or fresh or left, key=lambda c: (by_task[c[0]], left[c]))
         self._at[worker] = cell
+        self._begun.add(cell[0])
         self._fresh.discard(cell)
         return self._waiting[cell].pop(0)
 

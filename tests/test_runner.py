@@ -1,5 +1,6 @@
 """Who does what next, and how long it is said to take."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,21 @@ def units(task: Quadratic, optimizer: str) -> list[Unit]:
     return [Unit(task, optimizer, task, optimizer, replicate, "print") for replicate in range(3)]
 
 
-def test_a_worker_finishes_its_cell_and_the_longest_go_first() -> None:
-    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b"), PROTOCOL)
-    first, second = queue.next(0), queue.next(1)
-    assert first is not None
-    assert second is not None
-    assert {first.cell, second.cell} == {("long", "a"), ("long", "b")}
-    assert [queue.next(0).cell for _ in range(2)] == [first.cell] * 2  # type: ignore[union-attr]
-    assert queue.next(0).cell == ("short", "a")  # type: ignore[union-attr]
+def drawn(queue: _Queue, workers: Sequence[int]) -> list[tuple[str, str]]:
+    """The cells of the units that the workers draw, in that order."""
+    return [unit.cell for unit in map(queue.next, workers) if unit is not None]
+
+
+def test_a_worker_finishes_its_cell_then_its_task_and_the_longest_task_goes_first() -> None:
+    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(SHORT, "b"), PROTOCOL)
+    assert drawn(queue, [0, 0, 0, 0, 0, 0, 0]) == [*[("long", "a")] * 3, *[("long", "b")] * 3, ("short", "a")]
+
+
+def test_workers_share_the_tasks_and_then_the_cells_of_the_one_with_most_left() -> None:
+    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(LONG, "c"), PROTOCOL)
+    assert drawn(queue, [0, 1]) == [("long", "a"), ("short", "a")]
+    assert drawn(queue, [1, 1, 1]) == [*[("short", "a")] * 2, ("long", "b")]
+    assert drawn(queue, [0, 0, 0]) == [*[("long", "a")] * 2, ("long", "c")]
 
 
 def test_an_idle_worker_takes_replicates_off_another_cell() -> None:
