@@ -15,7 +15,7 @@ VERBS = {
     "export": "write a run as tidy tables",
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
-    "microbench": "measure training speed against Keras, PyTorch and a plain JAX loop",
+    "microbench": "measure the suite's own speed beside Keras, PyTorch, plain JAX and optax",
 }
 
 

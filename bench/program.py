@@ -56,6 +56,7 @@ class Program:
       trace_s: seconds to trace and lower.
       compile_s: seconds to compile, or to load what an earlier process compiled.
       cached: whether it was loaded.
+      evaluation_s: seconds to make the task's evaluation, 0 where this process had it.
       param_bytes, state_bytes: sizes of the parameters and of the optimizer's state beside them.
     """
 
@@ -69,6 +70,7 @@ class Program:
     trace_s: float
     compile_s: float
     cached: bool
+    evaluation_s: float
     param_bytes: int
     state_bytes: int
 
@@ -104,6 +106,7 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Pro
     model, data = _opened(task)
     example = _start(task, 0, "example")
     points = protocol.points(task.steps)
+    made = time.perf_counter()
     evaluator = _evaluator(task, len(points))
     begin = time.perf_counter()
     lowered = jax.jit(train(task, optimizer, protocol)).lower(data.train, example, _scalars(optimizer.start), points)
@@ -122,6 +125,7 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Pro
         trace_s=traced - begin,
         compile_s=done - traced,
         cached=len(_cache_hits) > hits,
+        evaluation_s=begin - made,
         param_bytes=_bytes(example.params),
         state_bytes=_bytes(state),
     )
@@ -134,7 +138,7 @@ def _opened(task: Task) -> tuple[Model, Data]:
 
 @lru_cache(maxsize=64)
 def _evaluator(task: Task, points: int) -> Callable[..., Metrics]:
-    """The task's evaluation at so many points, one after another: memory is that of one."""
+    """The task's evaluation at so many points, one after another, so that activations are kept for one at a time."""
     model, data = _opened(task)
     params = _start(task, 0, "example").params
     vector, unravel = ravel_pytree(params)

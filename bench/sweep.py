@@ -93,6 +93,7 @@ def _meta(program: Program, replicate: int, fingerprint: str, previous: Record |
         "trace_s": program.trace_s,
         "compile_s": program.compile_s,
         "compile_cached": program.cached,
+        "evaluation_s": program.evaluation_s,
     }
     return {
         "task": program.task.name,

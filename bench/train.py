@@ -114,7 +114,8 @@ def train(task: Task, optimizer: Optimizer, protocol: Protocol) -> Run:
         def period(carry: PyTree, point: jax.Array) -> tuple[PyTree, PyTree]:
             carry = lax.while_loop(lambda c: spent(c) < point, step, carry)
             params, state, *_ = carry
-            return carry, (ravel_pytree(optimizer.eval_params(state, params))[0], spent(carry))
+            evaluated = jax.tree.map(lambda e, p: e.astype(p.dtype), optimizer.eval_params(state, params), params)
+            return carry, (ravel_pytree(evaluated)[0], spent(carry))
 
         zero = jnp.int32(0)
         # Made with the rate at its peak: a schedule may begin at zero, and a rule may take its first length from it.

@@ -44,8 +44,8 @@ class Optimizer:
       space: the hyperparameters that a search varies, at most two, and their laws.
       wide: those that a search with more trials varies beside them.
       paper: where the rule stands: authors, year, identifier, algorithm or equation.
-      eval_params: (state, params) to the parameters that should be evaluated; those trained, unless the rule says
-        otherwise (averages, schedule-free).
+      eval_params: (state, params) to the parameters that should be evaluated, which are taken in the dtypes of those
+        trained; those trained, unless the rule says otherwise (averages, schedule-free).
       grad_evals: state to the gradient evaluations spent so far, an int32 scalar; None means one a step.
       flat: whether neither shapes nor the bounds of leaves mean anything to the rule, so that a training loop may keep
         all parameters side by side in one vector: each operation of the rule is then one for all of them.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.code import code_digest
+from bench.errors import UserError
 from bench.files import write_atomically
 from bench.microbench.results import newest
 from bench.results import Results
@@ -33,7 +34,11 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
     from bench.microbench import results as microbench
     from reports import boards, figures, page, tables
 
-    speed = None if measured is None else microbench.read(measured)
+    speed, unread = None, []
+    try:
+        speed = None if measured is None else microbench.read(measured)
+    except UserError as error:
+        unread = [("damaged", "microbenchmarks", str(error))]
     both = boards.boards(results)
     rows = boards.rows(results, both)
     write_atomically(folder / "leaderboard.csv", tables.to_csv(rows).encode())
@@ -44,7 +49,7 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
             write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
         shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
     index = folder / "index.html"
-    write_atomically(index, page.render(results, rows, shown, speed).encode())
+    write_atomically(index, page.render(results, rows, shown, speed, unread).encode())
     return index
 
 
@@ -97,6 +102,7 @@ def _digest(results: Results, measured: Path | None) -> str:
     here = Path(__file__).parent
     bench = here.parent / "bench"
     code = [*sorted(here.glob("*.py")), bench / "stats.py", bench / "results.py", bench / "records.py"]
+    code.append(bench / "microbench" / "results.py")
     digest = hashlib.sha256(code_digest(*code).encode())
     for template in sorted((here / "templates").iterdir()):
         digest.update(template.read_bytes())

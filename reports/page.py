@@ -54,8 +54,14 @@ class Figure(NamedTuple):
     svg: bytes
 
 
-def render(results: Results, rows: Sequence[Row], figures: Sequence[Figure], measured: Microbench | None = None) -> str:
-    """The page of a run, with the microbenchmarks of the suite if there are any."""
+def render(
+    results: Results,
+    rows: Sequence[Row],
+    figures: Sequence[Figure],
+    measured: Microbench | None = None,
+    unread: Sequence[tuple[str, str, str]] = (),
+) -> str:
+    """The page of a run, with the microbenchmarks of the suite if there are any, or why they are `unread`."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -78,7 +84,7 @@ def render(results: Results, rows: Sequence[Row], figures: Sequence[Figure], mea
         searched=searched(results),
         budgets=budgets(results),
         times=times(results),
-        problems=problems(results),
+        problems=[*problems(results), *unread],
         speed=None if measured is None else speed.table(measured),
         speed_machine=None if measured is None else measured.machine,
         environment={ENVIRONMENT.get(name, name): value for name, value in manifest.get("environment", {}).items()},

@@ -1,24 +1,35 @@
 """Whether two revisions of the suite compute the same curves, up to rounding.
 
-    python -m tests.drift BEFORE AFTER        # two folders of runs of one suite; AFTER made by this revision
+    python -m tests.drift BEFORE AFTER        # two folders of runs of one grid; AFTER made by this revision
 
 Training multiplies rounding errors, some of it by a little and some of it by a lot, so no one tolerance is right.
 What rounding does to a cell is therefore measured: its search is run again from initial parameters that are off by the
-last bit, and the two revisions may differ by no more than ten times what that does. Ends with 1 if a cell differs more.
+last bit, and the two revisions may differ by no more than ten times what that does. Compared are the losses on all
+splits of every trial of the first replicate. Ends with 1 if a cell differs more.
 """
 
+import argparse
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from rich.progress import track
 
-import optimizers
-from bench import records, tasks
-from bench.program import Program, compile_program
+from bench import records, worker
 from bench.protocol import Protocol
+from bench.records import Record
+from bench.task import SPLITS
+
+if __name__ == "__main__":  # before JAX is imported: programs as the runs had them
+    os.environ.update(worker.environment(core=0))
+
+import jax
+
+import optimizers
+from bench import tasks
+from bench.program import Program, compile_program
 
 ALLOWED = 10.0  # times what the last bit of the start does
 ROUNDING = 1e-6  # of a loss in float32, a sum over a thousand rows: where the last bit of the start does nothing at all
@@ -45,8 +56,13 @@ def apart(one: np.ndarray, other: np.ndarray, floor: float) -> np.ndarray:
     return np.where(gone[0] & gone[1], 0.0, np.where(gone[0] | gone[1], np.inf, gaps)).max(axis=1)
 
 
+def losses(record: Record) -> np.ndarray:
+    """Of the search, on all splits: (trials, splits x points)."""
+    return np.concatenate([record.arrays[f"search/{split}/loss"] for split in SPLITS], axis=1)
+
+
 def nudged(program: Program, trial: dict[str, float]) -> np.ndarray:
-    """The training losses (points,) of a trial whose initial parameters are off by their last bit."""
+    """The losses (splits x points,) of a trial whose initial parameters are off by their last bit."""
     start = program.start(0, "search")
     rng = np.random.default_rng(0)
 
@@ -54,34 +70,41 @@ def nudged(program: Program, trial: dict[str, float]) -> np.ndarray:
         ways = rng.choice(np.array([-np.inf, np.inf], np.float32), leaf.shape)
         return np.where(np.asarray(leaf) == 0, leaf, np.nextafter(np.asarray(leaf), ways))
 
-    return np.asarray(
-        program.run(start._replace(params=jax.tree.map(off, start.params)), trial).metrics["train"]["loss"]
-    )
+    metrics = program.run(start._replace(params=jax.tree.map(off, start.params)), trial).metrics
+    return np.concatenate([np.asarray(metrics[split]["loss"]) for split in SPLITS])
 
 
 def compare(before: Path, after: Path) -> Cell:
-    """The first replicate of one cell in both folders."""
-    old, new = (records.decode(file.read_bytes()) for file in (before, after))
-    task, name = new.meta["task"], new.meta["optimizer"]
-    program = compile_program(tasks.get(task), optimizers.get(name), Protocol(**new.meta["protocol"]))
-    settings = {
-        key.removeprefix("hparams/"): values for key, values in new.arrays.items() if key.startswith("hparams/")
-    }
-    trials = [
-        {key: float(values[t]) for key, values in settings.items()} for t in range(len(new.arrays["search/diverged"]))
-    ]
-    curves = new.arrays["search/train/loss"]
+    """The first replicate of one cell in both folders.
+
+    Raises:
+      ValueError: the two tried different settings.
+    """
+    old, new = records.read(before), records.read(after)
+    settings, others = new.group("hparams"), old.group("hparams")
+    if settings.keys() != others.keys() or any(not np.array_equal(settings[name], others[name]) for name in settings):
+        raise ValueError(f"{before} and {after} did not try the same settings")
+    protocol = Protocol(**new.meta["protocol"])
+    optimizer = optimizers.get(new.meta["optimizer"])
+    program = compile_program(
+        tasks.get(new.meta["task"], protocol.steps), optimizer.widened if protocol.wide else optimizer, protocol
+    )
+    trials = [{name: float(values[t]) for name, values in settings.items()} for t in range(protocol.trials)]
     again = np.stack([nudged(program, trial) for trial in trials])
-    drift, noise = (apart(curves, other, new.meta["floor"]) for other in (old.arrays["search/train/loss"], again))
-    return Cell(f"{task} {name}", float(np.median(drift)), float(np.median(noise)))
+    drift, noise = (apart(losses(new), other, new.meta["floor"]) for other in (losses(old), again))
+    return Cell(f"{new.meta['task']} {new.meta['optimizer']}", float(np.median(drift)), float(np.median(noise)))
 
 
-def main(before: Path, after: Path) -> int:
+def main(arguments: list[str]) -> int:
     """Prints the cells that differ most; 1 if any differs by more than rounding explains, 2 if there is none."""
-    pairs = [(before / "units" / file.name, file) for file in sorted((after / "units").glob("*--r00.npz"))]
+    parser = argparse.ArgumentParser(prog="python -m tests.drift", description="Compares two folders of runs.")
+    for name in ("before", "after"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args(arguments)
+    pairs = [(given.before / "units" / file.name, file) for file in sorted((given.after / "units").glob("*--r00.npz"))]
     cells = [compare(*pair) for pair in track(pairs, "comparing", transient=True) if pair[0].exists()]
     if not cells:
-        print(f"{before} and {after} have no unit in common", file=sys.stderr)
+        print(f"{given.before} and {given.after} have no unit in common", file=sys.stderr)
         return 2
     cells.sort(key=lambda cell: cell.drift / (cell.noise + ROUNDING), reverse=True)
     print("cell                                      drift    last bit")
@@ -93,4 +116,4 @@ def main(before: Path, after: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    sys.exit(main(sys.argv[1:]))

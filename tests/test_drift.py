@@ -39,7 +39,7 @@ def test_a_run_agrees_with_itself_and_not_with_another(tmp_path: Path, capsys: p
         ):
             (folder / "units").mkdir(parents=True, exist_ok=True)
             (folder / "units" / file.name).write_bytes(records.encode(kept))
-    assert drift.main(same, after) == 0
+    assert drift.main([str(same), str(after)]) == 0
     assert "2 of 2 cells agree" in capsys.readouterr().out
-    assert drift.main(changed, after) == 1
-    assert drift.main(tmp_path, after) == 2
+    assert drift.main([str(changed), str(after)]) == 1
+    assert drift.main([str(tmp_path), str(after)]) == 2

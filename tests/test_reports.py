@@ -141,7 +141,7 @@ def measured(folder: Path) -> Path:
     ]
     folder.mkdir()
     about = {"optgrid": {"cpu": "a <fast> core", "cores": 2}}
-    file = folder / "0001.json"
+    file = folder / "0001_made_up.json"
     file.write_text(json.dumps({"benchmarks": entries, "machine_info": about, "datetime": "2026-01-01T00:00:00"}))
     return file
 
@@ -220,7 +220,7 @@ def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monke
 def test_the_suites_own_speed_is_shown_beside_its_goals(whole: Results) -> None:
     html = (whole.folder / "report" / "index.html").read_text()
     assert "a &lt;fast&gt; core, 2 cores" in html
-    told = speed.table(microbench.read(whole.folder.parent / "microbench" / "0001.json"))
+    told = speed.table(microbench.read(whole.folder.parent / "microbench" / "0001_made_up.json"))
     assert told == [
         ("cells JAX, Python loop", "3.50x", ">= 3x (4.3x)", "pass"),
         ("cells Keras fit", "26.00x", ">= 3x (4.3x)", "pass"),
@@ -241,6 +241,25 @@ def test_newer_microbenchmarks_make_a_report_anew(tmp_path: Path, monkeypatch: p
     measured(tmp_path / "microbench")
     reports.ensure(results)
     assert (tmp_path / "core/report/figures/speed.svg").exists()
+
+
+def test_microbenchmarks_that_cannot_be_read_are_told_and_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "FORMATS", ("svg",))
+    (tmp_path / "microbench").mkdir()
+    (tmp_path / "microbench" / "0002_cut_short.json").write_text('{"benchmarks": [')
+    reports.ensure(run(tmp_path / "core"))
+    html = (tmp_path / "core/report/index.html").read_text()
+    assert "0002_cut_short.json holds no results" in html
+    assert "How fast the suite is" not in html
+
+
+def test_there_is_no_roofline_of_parts_without_arithmetic(tmp_path: Path) -> None:
+    whole = microbench.read(measured(tmp_path / "microbench"))
+    part = [figure for figure in whole.figures if figure.name in ("copy", "mnist_5k")]
+    assert speed.roofline(microbench.Microbench(part, whole.machine, whole.when)) is None
+    assert speed.roofline(microbench.Microbench([], whole.machine, whole.when)) is None
 
 
 def test_a_report_is_the_same_twice(whole: Results) -> None:

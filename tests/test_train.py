@@ -15,6 +15,7 @@ from bench import tasks
 from bench.program import Program, compile_program, epochs
 from bench.protocol import Protocol
 from bench.schedule import SHAPES
+from bench.tasks import Custom
 from optimizers import Optimizer
 from tests.toy import Quadratic
 
@@ -162,6 +163,22 @@ def test_an_optimizer_may_evaluate_other_parameters_than_it_trains() -> None:
     zeroed = replace(optimizers.get("sgd"), eval_params=lambda state, params: jax.tree.map(jnp.zeros_like, params))
     program = cell(zeroed)
     np.testing.assert_array_equal(program.run(program.start(0, "0"), {}).metrics["train"]["loss"], 0)
+
+
+def test_what_is_evaluated_has_the_dtypes_of_what_is_trained() -> None:
+    """An average kept in float32 beside parameters in bfloat16 is evaluated as it would be used."""
+
+    def init(key: object) -> object:
+        return jnp.ones(2, jnp.bfloat16)
+
+    task = Custom(name="half", init=init, loss=lambda w, batch, key: jnp.sum(w**2).astype(jnp.float32), metric="loss")
+    wide = replace(optimizers.get("sgd"), eval_params=lambda state, params: params.astype(jnp.float32))
+    curves, plain = (
+        program.run(program.start(0, "0"), {}).metrics["train"]["loss"]
+        for program in (cell(wide, task), cell(optimizers.get("sgd"), task))
+    )
+    np.testing.assert_array_equal(curves, plain)
+    assert curves[-1] < curves[0]
 
 
 def test_the_budget_is_in_gradient_evaluations(sgd_program: Program) -> None:

@@ -14,7 +14,7 @@ from bench.microbench.turns import note
 from bench.program import compile_program
 from bench.protocol import Protocol
 
-ROUNDS = 3
+MOST = 3  # rounds
 CELLS = [("mnist_5k", name) for name in suites.DEFAULT] + [
     (task, "adam") for task in suites.SUITES["core"].tasks if task != "mnist_5k"
 ]
@@ -31,7 +31,7 @@ def without_cache() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("task", "optimizer"), CELLS, ids="--".join)
-def bench_compile(benchmark: Any, task: str, optimizer: str) -> None:
+def bench_compile(benchmark: Any, rounds: int, task: str, optimizer: str) -> None:
     """The program of one cell; the task's evaluation, which all its optimizers share, is compiled before."""
     cell = tasks.get(task), optimizers.get(optimizer), Protocol()
     taken = []
@@ -42,5 +42,5 @@ def bench_compile(benchmark: Any, task: str, optimizer: str) -> None:
         taken.append(program.trace_s + program.compile_s)
 
     compile_program(*cell)
-    benchmark.pedantic(measure, setup=jax.clear_caches, rounds=ROUNDS)
+    benchmark.pedantic(measure, setup=jax.clear_caches, rounds=min(rounds, MOST))
     note(benchmark, taken, Goal(at_most=0.8, unit="s"))

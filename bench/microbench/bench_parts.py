@@ -27,7 +27,7 @@ from bench.protocol import Protocol
 from bench.tasks.mlp import Mlp
 
 FLOAT = 4  # bytes
-COPIED = 2**22  # numbers, more than any cache of a core holds
+COPIED = 2**25  # numbers, 134 MB: more than caches hold
 Loop = Callable[[int], Any]
 
 
@@ -130,7 +130,7 @@ def bench_parts(benchmark: Any, rounds: int, name: str) -> None:
     program = compile_program(tasks.get("mnist_5k"), optimizers.get("adam"), Protocol())
     part = parts(program)[name]
     timed(part, 2)
-    length = 64
+    length = 2
     while length < 4096 and timed(part, length) < 0.02:
         length *= 2
     taken = []

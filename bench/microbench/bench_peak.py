@@ -3,6 +3,7 @@ two large matrices, the better of NumPy's and JAX's."""
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import optimizers
 from bench import tasks
 from bench.microbench.results import Goal
-from bench.microbench.turns import Pace, in_turns
+from bench.microbench.turns import Pace, in_turns, sound
 from bench.program import compile_program
 from bench.protocol import Protocol
 from bench.tasks.mlp import Mlp
@@ -49,9 +50,13 @@ def bench_peak(benchmark: Any, rounds: int, spec: str) -> None:
     weights = [a * b for a, b in pairwise(task.widths)]
     # Forward, and back to the weights and to every layer but the first.
     operations = 2.0 * task.batch_size * task.steps * (3 * sum(weights) - weights[0])
-    program.train(start, hparams)
 
-    def train() -> None:
-        assert program.train(start, hparams).distance(start) > 0
+    def train(runs: int = 1) -> float:
+        for _ in range(runs):
+            distance = program.train(start, hparams).distance(start)
+        return distance
 
+    distance = train()
+    half, whole = ([1 / paced(1.0, partial(train, runs)).cpu_rate for _ in range(3)] for runs in (1, 2))
+    sound(half, whole, distance)
     in_turns(benchmark, lambda: paced(operations, train), product, Goal(0.7, unit=""), rounds, by_cpu=True)

@@ -159,3 +159,4 @@ def bench_updates(benchmark: Any, rounds: int, rival: Rival, kind: str) -> None:
         sound(list(half), list(whole), float(np.linalg.norm(side.after(8) - ravel_pytree(side.start)[0])))
     goal = Goal(10.0) if kind == "leaves" else Goal(0.95, beyond=1.0)
     in_turns(benchmark, lambda: ours.pace(length), lambda: theirs.pace(length), goal, rounds, by_cpu=True)
+    benchmark.extra_info["same"] = rival.same

@@ -105,8 +105,8 @@ def read(file: Path) -> Microbench:
 
 
 def newest(folder: Path) -> Path | None:
-    """The file of the last run that was kept in a folder; None if there is none."""
-    return max(folder.rglob("*.json"), key=lambda file: file.stat().st_mtime, default=None)
+    """The file of the last run that pytest-benchmark kept in a folder; None if there is none."""
+    return max(folder.rglob("[0-9][0-9][0-9][0-9]_*.json"), key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _figure(entry: Mapping[str, Any]) -> Figure:

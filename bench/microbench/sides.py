@@ -26,7 +26,7 @@ import numpy as np
 from bench import fingerprint, machine, tasks
 from bench.errors import UserError
 from bench.microbench.results import Goal
-from bench.microbench.turns import Pace
+from bench.microbench.turns import Pace, sound
 from bench.pool import pool
 from bench.protocol import Protocol
 from bench.task import Task
@@ -112,6 +112,8 @@ class Sides:
         np.savez(self._data, **self._task.data().train)
         self._workers = self._stack.enter_context(pool(list(machine.cores())))
         self.ours(runs=1)
+        half, whole = ([runs / self.ours(runs).cpu_rate for _ in range(3)] for runs in (RUNS // 2, RUNS))
+        sound(half, whole, distance=1.0)  # each job looks at its own parameters
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -38,7 +38,7 @@ class Training(Protocol):
 def measure(training: Training, epochs: int, seconds: float) -> dict[str, float]:
     """Steps, wall and process seconds (all threads) of whole trainings that last `seconds` or more together."""
     steps, wall, cpu = 0, 0.0, 0.0
-    while wall < seconds:
+    while not steps or wall < seconds:
         training.reset()
         before = training.weights()
         wall_begin, cpu_begin = time.perf_counter(), time.process_time()
@@ -48,6 +48,15 @@ def measure(training: Training, epochs: int, seconds: float) -> dict[str, float]
         if np.array_equal(before, training.weights()):
             raise RuntimeError("the parameters did not move")
     return {"steps": steps, "wall_s": wall, "cpu_s": cpu}
+
+
+def check_growth(training: Training, epochs: int) -> None:
+    """Refuses a program that does not take about twice as long for twice the epochs, in three attempts."""
+    for _ in range(3):
+        once, twice = (measure(training, epochs * times, seconds=0.0)["cpu_s"] for times in (1, 2))
+        if 1.5 <= twice / once <= 2.5:
+            return
+    raise RuntimeError(f"twice the epochs took {twice / once:.2f} times as long")
 
 
 def main(program: str, data: str, epochs: str, options: str = "{}") -> None:
@@ -66,6 +75,7 @@ def main(program: str, data: str, epochs: str, options: str = "{}") -> None:
     with np.load(data) as arrays:
         training: Training = module.Training(arrays["x"], arrays["y"], **json.loads(options))
     measure(training, int(epochs), seconds=0.01)
+    check_growth(training, int(epochs))
     reply({"ready": True})
     for line in sys.stdin:
         reply(measure(training, int(epochs), float(line)))
