@@ -1,16 +1,18 @@
 """Who does what next, and how long it is said to take."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from bench import records, runner
+from bench import experiment, records, runner
 from bench.errors import UserError
 from bench.grid import resolve
+from bench.pool import Ended
 from bench.protocol import Protocol
 from bench.runner import Unit, _Queue
-from bench.worker import Swept
+from bench.task import Task
+from bench.worker import Failure, Job, Swept
 from tests.toy import Quadratic
 
 LONG, SHORT = Quadratic(name="long", steps=1000), Quadratic(name="short", steps=10)
@@ -115,3 +117,34 @@ def test_a_wrong_word_is_named(arguments: dict[str, object], words: str) -> None
 
 def test_a_budget_replaces_each_tasks_own() -> None:
     assert {task.steps for task in resolve("core", steps=7).tasks} == {7}
+
+
+class Workers:
+    """A pool of two that says who was given what, and does nothing."""
+
+    def __init__(self) -> None:
+        self.workers = [None, None]
+        self.given: list[tuple[int, str]] = []
+
+    def run(self, draw: Callable[[int], tuple[Task, Job] | None], timeout: float) -> Iterator[Ended[Task]]:
+        """Each worker draws until there is nothing for it."""
+        del timeout
+        for worker in range(len(self.workers)):
+            while (drawn := draw(worker)) is not None:
+                self.given.append((worker, drawn[0].name))
+                yield Ended(drawn[0], Failure("it does nothing"), 0.0)
+
+
+def test_a_task_is_timed_by_the_worker_that_swept_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    grid = resolve("smoke")
+    first, second = (task.name for task in grid.tasks)
+    todo = {name: {"sgd": {"learning_rate": 0.1}} for name in (first, second)}
+    monkeypatch.setattr(experiment, "_untimed", lambda *_: todo)
+    prints = {(task, name): "print" for task in todo for name in grid.optimizers}
+    workers = Workers()
+    homes = {first: 1, second: 0}
+    experiment._time(tmp_path, grid, prints, workers, homes, 1.0, experiment.Watcher())  # type: ignore[arg-type]  # no Pool
+    assert workers.given == [(0, second), (1, first)]
+    workers.given.clear()
+    experiment._time(tmp_path, grid, prints, workers, {}, 1.0, experiment.Watcher())  # type: ignore[arg-type]  # no Pool
+    assert workers.given == [(0, first), (0, second)]
