@@ -94,8 +94,7 @@ def _two_loops(pairs: tuple[PyTree, PyTree], grads: PyTree, memory: int) -> PyTr
     square = inner_product(y, y)
     length = sum((jnp.sum(jnp.abs(g)) for g in jax.tree.leaves(grads)), start=jnp.zeros(()))
     scale = jnp.where(square > 0, inner_product(s, y) / jnp.where(square > 0, square, 1.0), 1 / jnp.maximum(1, length))
-    r = _plus(zeros_like(q), scale, q)
-    return jax.lax.scan(forth, r, (pairs, alphas), memory)[0]
+    return jax.lax.scan(forth, _plus(zeros_like(q), scale, q), (pairs, alphas), memory)[0]
 
 
 optimizer = Optimizer(

@@ -30,7 +30,7 @@ def without_cache() -> Iterator[None]:
     compilation_cache.reset_cache()
 
 
-@pytest.mark.parametrize(("task", "optimizer"), CELLS, ids="--".join)
+@pytest.mark.parametrize(("task", "optimizer"), [pytest.param(*cell, id="--".join(cell)) for cell in CELLS])
 def bench_compile(benchmark: Any, rounds: int, task: str, optimizer: str) -> None:
     """The program of one cell; the task's evaluation, which all its optimizers share, is compiled before."""
     cell = tasks.get(task), optimizers.get(optimizer), Protocol()
