@@ -20,8 +20,9 @@ from bench.microbench.turns import Pace, in_turns, sound
 
 PyTree = Any
 RATE = 1e-3
-UPDATES = {"mlp": 1024, "leaves": 1024, "matrix": 16}  # in one measurement, at most
-LONGEST_S = 0.15  # of a measurement: where it would take longer, fewer
+KINDS = ("mlp", "leaves", "matrix")
+LEAST_S = 0.03  # half a measurement
+MOST = 2**14  # updates in it
 CLOSE = 1e-3  # of the way that parameters went, in float32
 
 
@@ -95,7 +96,12 @@ def tree(kind: str) -> PyTree:
 
 
 class Side:
-    """A rule's updates in one compiled loop, down a paraboloid, so that no gradient is like the one before."""
+    """A rule's updates in one compiled loop, down a paraboloid, so that no gradient is like the one before.
+
+    Attributes:
+      start: the parameters that it begins with.
+      length: half as many updates as are timed at once.
+    """
 
     def __init__(self, tx: optax.GradientTransformation, params: PyTree) -> None:
         def run(params: PyTree, state: PyTree, length: jax.Array) -> PyTree:
@@ -107,7 +113,7 @@ class Side:
 
             return jax.lax.fori_loop(0, length, update, (params, state))[0]
 
-        self.start = params
+        self.start, self.length = params, 1
         self._state = jax.jit(tx.init)(params)
         self._run = jax.jit(run).lower(params, self._state, jnp.int32(1)).compile()
 
@@ -115,31 +121,37 @@ class Side:
         """The parameters after that many updates, as one vector."""
         return np.asarray(ravel_pytree(self._run(self.start, self._state, jnp.int32(length)))[0], np.float64)
 
-    def seconds(self, length: int) -> tuple[float, float]:
-        """(wall, process) seconds of that many updates."""
+    def seconds(self, length: int) -> np.ndarray:
+        """(wall, process) seconds of that many updates, and of what a call takes beside them."""
         steps = jnp.int32(length)
         wall, cpu = time.perf_counter(), time.process_time()
         jax.block_until_ready(self._run(self.start, self._state, steps))
-        return time.perf_counter() - wall, time.process_time() - cpu
+        return np.array([time.perf_counter() - wall, time.process_time() - cpu])
 
-    def pace(self, length: int) -> Pace:
+    def updates(self, length: int) -> np.ndarray:
+        """(wall, process) seconds of the updates alone: what a call without any takes, for a thousand arrays in and out
+        more than a hundred updates, is taken off."""
+        return self.seconds(length) - np.median([self.seconds(0) for _ in range(3)], axis=0)
+
+    def settle(self) -> None:
+        """Finds how many updates to time, and whether their time is one.
+
+        Raises:
+          UnsoundTiming: it is not.
+        """
+        self.seconds(1)
+        while self.length < MOST and self.seconds(self.length)[0] < LEAST_S:
+            self.length *= 2
+        half, whole = ([float(self.updates(n)[1]) for _ in range(3)] for n in (self.length, 2 * self.length))
+        sound(half, whole, float(np.linalg.norm(self.after(8) - ravel_pytree(self.start)[0])))
+
+    def pace(self) -> Pace:
         """Updates a second."""
-        wall, cpu = self.seconds(length)
-        return Pace(length / wall, length / cpu)
+        wall, cpu = self.updates(2 * self.length)
+        return Pace(2 * self.length / wall, 2 * self.length / cpu)
 
 
-def loop_length(side: Side, most: int) -> int:
-    """How many updates to time: as many as `most`, halved until they do not take too long."""
-    side.seconds(1)
-    one = side.seconds(1)[0]
-    while most > 1 and most * one > 4 * LONGEST_S:  # a single call is mostly the call
-        most //= 2
-    while most > 1 and side.seconds(most)[0] > LONGEST_S:
-        most //= 2
-    return max(2, most)
-
-
-@pytest.mark.parametrize("kind", UPDATES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.ours)
 def bench_updates(benchmark: Any, rounds: int, rival: Rival, kind: str) -> None:
     """Our updates a second of process time as a multiple of optax's."""
@@ -149,14 +161,12 @@ def bench_updates(benchmark: Any, rounds: int, rival: Rival, kind: str) -> None:
     constructor: Callable[..., Any] = attrgetter(rival.theirs)(optax)
     theirs = Side(constructor(RATE, **rival.flags), params)
     ours = Side(optimizer.make(learning_rate=RATE), ravel_pytree(params)[0] if optimizer.flat else params)
-    length = loop_length(theirs, UPDATES[kind])
     if rival.same:
         start = ravel_pytree(params)[0]
         one, other = ours.after(8) - start, theirs.after(8) - start
         assert np.linalg.norm(one - other) <= CLOSE * np.linalg.norm(other), "the two are not the same rule"
     for side in (ours, theirs):
-        half, whole = zip(*((side.seconds(length // 2)[1], side.seconds(length)[1]) for _ in range(3)), strict=True)
-        sound(list(half), list(whole), float(np.linalg.norm(side.after(8) - ravel_pytree(side.start)[0])))
+        side.settle()
     goal = Goal(10.0) if kind == "leaves" else Goal(0.95, beyond=1.0)
-    in_turns(benchmark, lambda: ours.pace(length), lambda: theirs.pace(length), goal, rounds, by_cpu=True)
+    in_turns(benchmark, ours.pace, theirs.pace, goal, rounds, by_cpu=True)
     benchmark.extra_info["same"] = rival.same
