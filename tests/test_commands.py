@@ -89,6 +89,7 @@ def test_a_second_run_does_nothing_and_says_the_same(optgrid: Command, finished:
     assert (finished / "report/index.html").stat().st_mtime_ns == page
 
 
+@pytest.mark.slow
 def test_more_seeds_and_replicates_only_add(optgrid: Command, finished: Path, tmp_path: Path) -> None:
     grown = tmp_path / "grown"
     shutil.copytree(finished, grown)
@@ -229,6 +230,7 @@ def test_a_file_in_the_folder_is_an_optimizer(optgrid: Command, tmp_path: Path) 
     assert len(next(suite for suite in suites if suite["name"] == "core")["optimizers"]) == 10
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_goes_all_the_way(optgrid: Command, tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text(readme("noisy_quadratic"))
