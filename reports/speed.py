@@ -141,10 +141,9 @@ def roofline(measured: Microbench) -> Picture | None:
     at = np.geomspace(low, high, 200)
     ax.plot(at, np.minimum(peak, at * bandwidth) / 1e9, color=FAINT, lw=1.4)
     for index, (name, (x, y)) in enumerate(points.items()):
-        ax.plot(x, y / 1e9, ls="", marker=MARKERS[index], ms=8, color=PALETTE[index], mec="white")
-        ax.annotate(
-            f"{name}, {y / peak:.0%} of the peak", (x, y / 1e9), (9, -3), textcoords="offset points", fontsize=8
-        )
+        label = f"{name}, {y / peak:.0%} of the peak"
+        ax.plot(x, y / 1e9, ls="", marker=MARKERS[index], ms=8, color=PALETTE[index], mec="white", label=label)
+    ax.legend(loc="lower right", fontsize=9)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlim(low, high * 3)
