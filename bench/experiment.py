@@ -60,7 +60,7 @@ def run(
       suite, tasks, optimizers: what to run; see `bench.grid.resolve`. A task whose data is not on this machine and
         cannot be fetched is skipped, and the manifest says why.
       out: folder of the run; runs/SUITE if not given.
-      workers: processes; one for each core that may be used if not given.
+      workers: processes; as `bench.machine.slots` has it if not given.
       timeout: seconds that one unit may take.
       watcher: is told how it goes.
       protocol: fields of `bench.protocol.Protocol` to change.
@@ -75,7 +75,7 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / grid.suite.name
     if not 0 < timeout < float("inf"):
         raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
-    cores = _cores(workers)
+    slots = machine.slots(workers)
     watcher = watcher or Watcher()
     with _claimed(folder):
         grid = _prepared(grid, watcher)
@@ -87,7 +87,7 @@ def run(
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
         if not (current and not plan.missing and not _untimed(folder, grid, prints)):
-            _work(folder, grid, prints, plan, {**before, **asked}, cores, timeout, watcher)
+            _work(folder, grid, prints, plan, {**before, **asked}, slots, timeout, watcher)
     return results.load(folder)
 
 
@@ -97,7 +97,7 @@ def _work(
     prints: Mapping[Cell, str],
     plan: Plan,
     manifest: dict[str, Any],
-    cores: list[int | None],
+    slots: list[int | None],
     timeout: float,
     watcher: Watcher,
 ) -> None:
@@ -105,7 +105,7 @@ def _work(
     try:
         results.write_manifest(folder, manifest)
         begin = time.monotonic()
-        with pool(cores[: max(1, len(plan.missing))]) as workers:
+        with pool(slots[: max(1, len(plan.missing))]) as workers:
             progress = runner.sweep(folder, plan, grid.protocol, workers, timeout, watcher.swept)
             swept = time.monotonic()
             manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
@@ -115,7 +115,7 @@ def _work(
         if plan.missing:
             manifest["wall"] = {
                 "units": len(plan.missing),
-                "workers": len(cores),
+                "workers": len(slots),
                 "sweep_s": round(swept - begin, 1),
                 "timing_s": round(time.monotonic() - swept, 1),
             }
@@ -135,16 +135,6 @@ def _prepared(grid: Grid, watcher: Watcher) -> Grid:
             except Unavailable as error:
                 skipped[task.name] = str(error)
     return grid.without(skipped) if skipped else grid
-
-
-def _cores(workers: int | None) -> list[int | None]:
-    """A core for each worker; None, an unpinned worker, where there are more workers than cores."""
-    available = machine.cores()
-    if workers is None:
-        return list(available)
-    if workers < 1:
-        raise UserError(f"--workers must be at least 1, not {workers}")
-    return list(available[:workers]) if workers <= len(available) else [None] * workers
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import optimizers
 from bench.code import closure, code_digest
+from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Task
 
@@ -33,17 +34,45 @@ NEUTRAL = frozenset(
 
 SETTINGS = ("JAX_ENABLE_X64", "JAX_DEFAULT_PRNG_IMPL", "JAX_THREEFRY_PARTITIONABLE", "JAX_DEFAULT_MATMUL_PRECISION")
 
-LANES = 1  # runs that share one program call; a different width rounds differently
+# XLA's flags, as compiling takes longer than running. On a CPU: small programs compile a fifth faster and run as fast.
+# On a GPU: kernels are not tried out and chosen by their speed, so that programs compile five times faster and their
+# steps take a seventh longer.
+FLAGS = {
+    "cpu": "--xla_backend_optimization_level=1",
+    "cuda": "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false",
+}
+WIDE = 64  # lanes on an accelerator, where a step of so many networks takes hardly longer than one of one
+WIDEST = 4096
 
 
-# Level 1 compiles these small programs a fifth faster than the default, and they run as fast.
-XLA_FLAGS = "--xla_backend_optimization_level=1"
+def lanes() -> int:
+    """Runs that share one call of a program, side by side: one on a CPU, WIDE elsewhere, or what OPTGRID_LANES says.
+
+    Another width rounds differently; the same one gives the same numbers, whatever runs the lanes hold.
+
+    Raises:
+      UserError: OPTGRID_LANES is no whole number of at least 1.
+    """
+    asked = os.environ.get("OPTGRID_LANES", "")
+    if not asked:
+        return 1 if platform() == "cpu" else WIDE
+    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= WIDEST):
+        raise UserError(f"OPTGRID_LANES must be a whole number of at least 1 and at most {WIDEST}, not {asked!r}")
+    return int(asked)
 
 
 def xla_flags() -> str:
     """XLA's flags in a worker: ours, then the user's, which win."""
-    own = os.environ.get("XLA_FLAGS", "").removeprefix(XLA_FLAGS).strip()
-    return f"{XLA_FLAGS} {own}".strip()
+    ours = FLAGS.get(platform(), "")
+    own = os.environ.get("XLA_FLAGS", "").removeprefix(ours).strip()
+    return f"{ours} {own}".strip()
+
+
+def settings() -> dict[str, str]:
+    """JAX's settings that decide numbers: the user's and, on an accelerator, products of whole float32 numbers, as they
+    are on a CPU."""
+    ours = {} if platform() == "cpu" else {"JAX_DEFAULT_MATMUL_PRECISION": "float32"}
+    return ours | {name: os.environ[name] for name in SETTINGS if name in os.environ}
 
 
 def platform() -> str:
@@ -67,8 +96,8 @@ def fingerprint(task: Task, optimizer: str, protocol: Protocol) -> str:
         "versions": versions(),
         "platform": platform(),
         "flags": xla_flags(),
-        "jax": {name: os.environ[name] for name in SETTINGS if name in os.environ},
-        "lanes": LANES,
+        "jax": settings(),
+        "lanes": lanes(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import fingerprint
+from bench.errors import UserError
+
+SHARERS = 4  # workers of one accelerator
 
 
 def cores() -> list[int]:
@@ -19,6 +22,23 @@ def cores() -> list[int]:
         if quota != "max":
             return allowed[: max(1, int(quota) // int(period))]
     return allowed
+
+
+def slots(workers: int | None = None) -> list[int | None]:
+    """The core of each worker process; None, an unpinned one, on an accelerator or where there are too few cores.
+
+    Some share an accelerator: one computes while the others compile.
+
+    Raises:
+      UserError: `workers` is below 1.
+    """
+    available = cores()
+    pinned = fingerprint.platform() == "cpu"
+    if workers is None:
+        workers = len(available) if pinned else min(SHARERS, len(available))
+    if workers < 1:
+        raise UserError(f"--workers must be at least 1, not {workers}")
+    return list(available[:workers]) if pinned and workers <= len(available) else [None] * workers
 
 
 def cpu_model() -> str:

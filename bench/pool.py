@@ -113,9 +113,9 @@ class Pool:
 
 
 @contextmanager
-def pool(cores: list[int | None]) -> Iterator[Pool]:
+def pool(slots: list[int | None]) -> Iterator[Pool]:
     """A pool with a worker for each entry, pinned to that core where one is named; ended on the way out."""
-    workers = [Worker(core) for core in cores]
+    workers = [Worker(core) for core in slots]
     try:
         yield Pool(workers)
     finally:

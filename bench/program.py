@@ -2,13 +2,17 @@
 
 Programs are compiled ahead of their first run, so that compiling is timed apart. A cell's trains for every trial, seed,
 replicate and timing of the cell; a task's evaluates what those of all optimizers leave.
+
+A program may have several lanes, each with a run of its own: all take their steps together. That is for accelerators,
+which a small network's step leaves idle.
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +24,11 @@ from jax.flatten_util import ravel_pytree
 from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Data, Metrics, Model, Task
-from bench.train import GENERATOR, Start, Trajectory, train
+from bench.train import GENERATOR, Start, Trajectory, distance, train
 from optimizers import Optimizer
 
 PyTree = Any
+Work = tuple[Start, Mapping[str, float]]  # a run: where it begins, and its hyperparameters
 
 _cache_hits: list[str] = []
 jax.monitoring.register_event_listener(
@@ -51,6 +56,7 @@ class Program:
     """A compiled cell with its data on the device.
 
     Attributes:
+      lanes: runs in one call; with more than one, every array that a run has of its own has a leading axis for them.
       call: the compiled `bench.train.Run`.
       evaluator: (vectors of parameters (points, size), evaluation) to metrics (points,), compiled.
       trace_s: seconds to trace and lower.
@@ -65,6 +71,7 @@ class Program:
     protocol: Protocol
     model: Model
     data: Data
+    lanes: int
     call: Callable[..., Trajectory]
     evaluator: Callable[..., Metrics]
     trace_s: float
@@ -83,8 +90,8 @@ class Program:
         """The start of the task's runs on (replicate, seed); the same for every optimizer."""
         return _start(self.task, replicate, seed)
 
-    def train(self, start: Start, hparams: Mapping[str, float], points: np.ndarray | None = None) -> Trajectory:
-        """Training alone, finished when this returns.
+    def train(self, start: Start, hparams: Mapping[str, Any], points: np.ndarray | None = None) -> Trajectory:
+        """One call, training alone, finished when this returns.
 
         Hyperparameters not given keep their defaults; `points` those of the protocol.
         """
@@ -94,22 +101,52 @@ class Program:
 
     def run(self, start: Start, hparams: Mapping[str, float], points: np.ndarray | None = None) -> Curves:
         """One run, trained and evaluated."""
-        trajectory = self.train(start, hparams, points)
-        metrics, spent, diverged = jax.device_get(
-            (self.evaluator(trajectory.evaluated, self.data.evaluation), trajectory.grad_evals, trajectory.diverged)
-        )
-        return Curves(metrics, spent, diverged, trajectory.distance(start))
+        return self.runs([(start, hparams)], points)[0]
+
+    def runs(self, of: Sequence[Work], points: np.ndarray | None = None) -> list[Curves]:
+        """Runs, trained and evaluated, as many at a time as there are lanes."""
+        curves = []
+        for first in range(0, len(of), self.lanes):
+            now = of[first : first + self.lanes]
+            trajectory = self.train(*self.abreast(now), points)
+            metrics = self.evaluator(trajectory.evaluated, self.data.evaluation)
+            ends = (trajectory.grad_evals, trajectory.diverged, trajectory.params)
+            for (start, _), told in zip(now, self.apart((metrics, *ends)), strict=False):
+                own, grad_evals, diverged, params = told
+                curves.append(Curves(own, grad_evals, diverged, distance(start, params)))
+        return curves
+
+    def abreast(self, work: Sequence[Work]) -> tuple[Start, Mapping[str, Any]]:
+        """Runs, no more than there are lanes, as the arguments of one call; the last one fills the lanes left."""
+        if self.lanes == 1:
+            return work[0]
+        filled = [*work, *[work[-1]] * (self.lanes - len(work))]
+        starts = jax.device_get([start for start, _ in filled])
+        settings = [{**self.optimizer.start, **hparams} for _, hparams in filled]
+        return jax.tree.map(lambda *a: np.stack(a), *starts), jax.tree.map(lambda *a: np.stack(a), *settings)
+
+    def apart(self, tree: PyTree) -> list[PyTree]:
+        """What came of a call, by lane and on the host."""
+        told = jax.device_get(tree)
+        if self.lanes == 1:
+            return [told]
+        return [jax.tree.map(itemgetter(lane), told) for lane in range(self.lanes)]
 
 
-def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Program:
+def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol, lanes: int = 1) -> Program:
     """Traces and compiles the cell's training run, and the task's evaluation where that has not been done yet."""
     model, data = _opened(task)
     example = _start(task, 0, "example")
     points = protocol.points(task.steps)
     made = time.perf_counter()
-    evaluator = _evaluator(task, len(points))
+    evaluator = _evaluator(task, len(points), lanes)
     begin = time.perf_counter()
-    lowered = jax.jit(train(task, optimizer, protocol)).lower(data.train, example, _scalars(optimizer.start), points)
+    run = train(task, optimizer, protocol)
+    own = (example, _scalars(optimizer.start))
+    if lanes > 1:
+        run = jax.vmap(run, in_axes=(None, 0, 0, None))
+        own = jax.tree.map(lambda a: jax.ShapeDtypeStruct((lanes, *a.shape), a.dtype), own)
+    lowered = jax.jit(run).lower(data.train, *own, points)
     traced, hits = time.perf_counter(), len(_cache_hits)
     compiled = lowered.compile()
     done = time.perf_counter()
@@ -120,6 +157,7 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol) -> Pro
         protocol=protocol,
         model=model,
         data=data,
+        lanes=lanes,
         call=compiled,
         evaluator=evaluator,
         trace_s=traced - begin,
@@ -137,14 +175,22 @@ def _opened(task: Task) -> tuple[Model, Data]:
 
 
 @lru_cache(maxsize=64)
-def _evaluator(task: Task, points: int) -> Callable[..., Metrics]:
+def _evaluator(task: Task, points: int, lanes: int) -> Callable[..., Metrics]:
     """The task's evaluation at so many points, one after another, so that activations are kept for one at a time."""
     model, data = _opened(task)
     params = _start(task, 0, "example").params
     vector, unravel = ravel_pytree(params)
-    several = jax.ShapeDtypeStruct((points, *vector.shape), vector.dtype)
-    evaluate = jax.jit(lambda vectors, rows: jax.lax.map(lambda v: model.evaluate(unravel(v), rows), vectors))
-    return evaluate.lower(several, data.evaluation).compile()
+
+    def evaluate(vectors: jax.Array, rows: PyTree) -> Metrics:
+        return jax.lax.map(lambda v: model.evaluate(unravel(v), rows), vectors)
+
+    def abreast(vectors: jax.Array, rows: PyTree) -> Metrics:
+        at_point = jax.vmap(lambda v: model.evaluate(unravel(v), rows))
+        return jax.tree.map(lambda m: m.swapaxes(0, 1), jax.lax.map(at_point, vectors.swapaxes(0, 1)))
+
+    shape = (points, *vector.shape) if lanes == 1 else (lanes, points, *vector.shape)
+    several = jax.ShapeDtypeStruct(shape, vector.dtype)
+    return jax.jit(evaluate if lanes == 1 else abreast).lower(several, data.evaluation).compile()
 
 
 @lru_cache(maxsize=64)

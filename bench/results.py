@@ -33,6 +33,7 @@ FIELDS: dict[str, type] = {
     "failed": dict,
 }
 ROUNDS = ("step_s", "step_cpu_s", "sgd_step_s", "sgd_step_cpu_s")
+CHECKS = ("doubling", "distance", "steps", "device")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Timing:
       doubling: time of a run over that of one half as long, which must be about 2.
       distance: how far the parameters moved, which must not be 0.
       steps: steps of the longer run.
+      device: JAX's kind of the device, "cpu" or a GPU's name.
     """
 
     step_s: np.ndarray
@@ -54,6 +56,7 @@ class Timing:
     doubling: float
     distance: float
     steps: int
+    device: str
 
     @property
     def seconds_per_step(self) -> float:
@@ -62,9 +65,11 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """Median over rounds of process time as a multiple of SGD's; process time, as wall time on a busy machine is
-        several times noisier."""
-        return float(np.median(self.step_cpu_s / self.sgd_step_cpu_s))
+        """Median over rounds of the time as a multiple of SGD's: on a CPU of process time, which on a busy machine is
+        several times steadier than wall time."""
+        if self.device == "cpu":
+            return float(np.median(self.step_cpu_s / self.sgd_step_cpu_s))
+        return float(np.median(self.step_s / self.sgd_step_s))
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,11 @@ class Results:
     def cell(self, task: str, optimizer: str) -> list[Record]:
         """The records of one cell, by replicate; empty where there are none."""
         return [record for record in self.units if record.cell == (task, optimizer)]
+
+    @property
+    def devices(self) -> list[str]:
+        """What computed the records, as JAX calls it."""
+        return sorted({record.meta["device"] for record in self.units})
 
     def scores(self, selected_by: str, split: str) -> np.ndarray:
         """Mean over seeds of the log of the final loss, floored: float64 (tasks, optimizers, replicates).
@@ -180,7 +190,7 @@ def read_timings(folder: Path, task: str) -> dict[str, Any]:
 
 
 def _whole(values: Mapping[str, Any]) -> bool:
-    return "unsound" in values or all(name in values for name in (*ROUNDS, "doubling", "distance", "steps", "cell"))
+    return "unsound" in values or all(name in values for name in (*ROUNDS, *CHECKS, "cell"))
 
 
 def _timings(folder: Path, tasks: Sequence[str], prints: Mapping[str, str]) -> dict[tuple[str, str], Timing]:
@@ -189,8 +199,6 @@ def _timings(folder: Path, tasks: Sequence[str], prints: Mapping[str, str]) -> d
         for optimizer, values in read_timings(folder, task).items():
             if "unsound" in values or values["cell"] != prints.get(f"{task}--{optimizer}"):
                 continue
-            rounds = {name: np.asarray(values[name], np.float64) for name in ROUNDS}
-            found[task, optimizer] = Timing(
-                **rounds, doubling=values["doubling"], distance=values["distance"], steps=values["steps"]
-            )
+            fields: dict[str, Any] = {name: np.asarray(values[name], np.float64) for name in ROUNDS}
+            found[task, optimizer] = Timing(**fields, **{name: values[name] for name in CHECKS})
     return found

@@ -16,6 +16,7 @@ import numpy as np
 
 from bench import records
 from bench.errors import UserError
+from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
 from bench.pool import Pool
 from bench.protocol import Protocol
@@ -115,7 +116,7 @@ class Progress:
       failed: by unit, those that will give no record.
       runs, seconds: training runs finished now, and the time since the start.
       remaining_s: the rest of the sweep by what was seen so far; None before the first unit ends.
-      latest: the record of the unit that has just ended.
+      latest: the record of a unit that has just ended.
       homes: the worker that began each task, and so has most of its programs.
     """
 
@@ -155,33 +156,36 @@ def sweep(
     missing = {unit.name for unit in work.missing}
     for unit in work.wanted:
         progress.done[unit.cell] += unit.name not in missing
-    queue = _Queue(work.missing, protocol)
+    queue = _Queue(work.missing, protocol, together=max(1, lanes() // protocol.trials))
 
-    def draw(worker: int) -> tuple[Unit, Job] | None:
-        unit = queue.next(worker)
-        if unit is None:
+    def draw(worker: int) -> tuple[list[Unit], Job] | None:
+        units = queue.next(worker)
+        if not units:
             return None
-        progress.running.append(unit)
-        progress.homes.setdefault(unit.task.name, worker)
-        return unit, SweepJob(
-            unit.task_spec, unit.optimizer_spec, protocol, unit.replicate, unit.fingerprint, unit.previous
-        )
+        progress.running.extend(units)
+        progress.homes.setdefault(units[0].task.name, worker)
+        replicates = {unit.replicate: unit.previous for unit in units}
+        first = units[0]
+        return units, SweepJob(first.task_spec, first.optimizer_spec, protocol, replicates, first.fingerprint)
 
     for ended in workers.run(draw, timeout):
         progress.seconds = time.monotonic() - begin
         progress.latest = None
         if ended is not None:
-            progress.running.remove(ended.tag)
+            units = ended.tag
+            for unit in units:
+                progress.running.remove(unit)
             if isinstance(ended.outcome, Failure):
-                rest = queue.drop(ended.tag.cell) if ended.outcome.repeats else []
-                for unit in (ended.tag, *rest):
+                rest = queue.drop(units[0].cell) if ended.outcome.repeats else []
+                for unit in (*units, *rest):
                     progress.failed[unit.name] = ended.outcome
             else:
-                records.save(folder, ended.outcome.record, ended.tag.name)
-                progress.latest = records.decode(ended.outcome.record)
-                progress.done[ended.tag.cell] += 1
-                progress.runs += _runs(progress.latest)
-                queue.learn(ended.tag, ended.outcome)
+                for unit, record in zip(units, ended.outcome.records, strict=True):
+                    records.save(folder, record, unit.name)
+                    progress.latest = records.decode(record)
+                    progress.done[unit.cell] += 1
+                    progress.runs += _runs(progress.latest)
+                queue.learn(units, ended.outcome)
         remaining = queue.remaining(progress.running)
         progress.remaining_s = None if remaining is None else remaining / len(workers.workers)
         show(progress)
@@ -194,12 +198,13 @@ def _runs(record: Record) -> int:
 
 
 class _Queue:
-    """Units that wait, by cell, and the seconds they are expected to take."""
+    """Units that wait, by cell, and the seconds they are expected to take; `together` of a cell make a job."""
 
-    def __init__(self, units: Iterable[Unit], protocol: Protocol) -> None:
+    def __init__(self, units: Iterable[Unit], protocol: Protocol, together: int) -> None:
         self._waiting: dict[Cell, list[Unit]] = defaultdict(list)
         for unit in units:
             self._waiting[unit.cell].append(unit)
+        self._together = together
         self._fresh = set(self._waiting)  # cells that nobody has begun
         self._begun: set[str] = set()  # tasks that somebody has begun
         self._at: dict[int, Cell] = {}  # the cell that each worker is at
@@ -209,14 +214,14 @@ class _Queue:
         self._ratios: list[float] = []  # of what a unit took to what was guessed
         self._setup_s: list[float] = []
 
-    def next(self, worker: int) -> Unit | None:
-        """A worker's next unit: of its own cell, else of a new cell of its task, else of the longest task that nobody
+    def next(self, worker: int) -> list[Unit]:
+        """A worker's next units: of its own cell, else of a new cell of its task, else of the longest task that nobody
         has begun, else of a new cell of the task with most left, else of any cell of it."""
         cell = self._at.get(worker, ("", ""))
         if not self._waiting.get(cell):
             left = {c: sum(map(self._expected, units)) for c, units in self._waiting.items() if units}
             if not left:
-                return None
+                return []
             by_task: dict[str, float] = defaultdict(float)
             for (task, _), seconds in left.items():
                 by_task[task] += seconds
@@ -227,20 +232,22 @@ class _Queue:
         self._at[worker] = cell
         self._begun.add(cell[0])
         self._fresh.discard(cell)
-        return self._waiting[cell].pop(0)
+        units, self._waiting[cell] = self._waiting[cell][: self._together], self._waiting[cell][self._together :]
+        return units
 
     def drop(self, cell: Cell) -> list[Unit]:
         """Takes the rest of a cell off the queue."""
         self._fresh.discard(cell)
         return self._waiting.pop(cell, [])
 
-    def learn(self, unit: Unit, swept: Swept) -> None:
-        """Corrects the guesses by what a unit took. Only a cell's first unit has anything to set up."""
+    def learn(self, units: Sequence[Unit], swept: Swept) -> None:
+        """Corrects the guesses by what units took. Only a cell's first ones have anything to set up."""
         if swept.setup_s > 0.05:
             self._setup_s.append(swept.setup_s)
-        if unit.previous is None:
-            self._run_s[unit.task.name].append(swept.run_s)
-            self._ratios.append(swept.run_s / self._guess(unit))
+        if all(unit.previous is None for unit in units):
+            each = swept.run_s / len(units)
+            self._run_s[units[0].task.name].append(each)
+            self._ratios.append(each / self._guess(units[0]))
 
     def remaining(self, running: Sequence[Unit]) -> float | None:
         """Worker-seconds of all that waits and, taken as half done, runs; None before any unit has ended."""

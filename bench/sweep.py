@@ -1,4 +1,4 @@
-"""One replicate of one cell: search, select, run anew. The unit of work, of resuming and of statistics.
+"""Replicates of one cell: search, select, run anew. A replicate is the unit of resuming and of statistics.
 
 Every optimizer gets the same number of trials, the first at the paper's defaults, the others on scrambled Sobol
 points of its space. The search is selected from twice, by training loss and by validation loss, and each chosen
@@ -7,16 +7,16 @@ setting is run again on seeds that selected nothing.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import jax
 import numpy as np
 from scipy.stats import qmc
 
-from bench.program import Program
+from bench.program import Curves, Program, Work
 from bench.protocol import SELECTIONS
 from bench.records import Record, flatten
-from bench.train import Start
 from optimizers import Optimizer
 
 
@@ -41,51 +41,61 @@ def select(final_losses: np.ndarray) -> int:
     return int(np.argmin(np.where(np.isfinite(final_losses), final_losses, np.inf)))
 
 
-def sweep(program: Program, replicate: int, fingerprint: str, previous: Record | None = None) -> Record:
-    """Runs one replicate, or only the final seeds that `previous`, a record of the same fingerprint, does not have."""
+def sweep(program: Program, replicates: Mapping[int, Record | None], fingerprint: str) -> list[Record]:
+    """Runs replicates, by number, the runs of all of them through the program's lanes together.
+
+    Beside a number may stand a record of that replicate, of the same fingerprint: then only the final seeds that it
+    lacks are run.
+    """
     task, optimizer, protocol = program.task, program.optimizer, program.protocol
-    settings = draw(optimizer, protocol.trials, f"{task.name}/{replicate}/{optimizer.name}")
-    trials = [{name: float(values[t]) for name, values in settings.items()} for t in range(protocol.trials)]
+    draws = {r: draw(optimizer, protocol.trials, f"{task.name}/{r}/{optimizer.name}") for r in replicates}
 
-    if previous is None:
-        search = _runs(program, [(program.start(replicate, "search"), hparams) for hparams in trials])
-    else:
-        search = previous.group("search")
+    def trial(replicate: int, seed: str, index: int) -> Work:
+        return program.start(replicate, seed), {name: float(values[index]) for name, values in draws[replicate].items()}
 
-    selected = {by: select(search[f"{by}/loss"][:, -1]) for by in SELECTIONS}
-    chosen = sorted(set(selected.values()))
-    kept = 0 if previous is None else previous.seeds
-    fresh = [
-        _runs(program, [(program.start(replicate, str(seed)), trials[t]) for seed in range(kept, protocol.seeds)])
-        for t in chosen
-        if kept < protocol.seeds
-    ]
-    final = {name: np.stack([run[name] for run in fresh]) for name in fresh[0]} if fresh else {}
-    if previous is not None:
-        before = previous.group("final")
-        final = {
-            name: np.concatenate([before[name], final[name]], axis=1) if final else before[name] for name in before
+    fresh = [r for r, previous in replicates.items() if previous is None]
+    search = _runs(program, {r: [trial(r, "search", t) for t in range(protocol.trials)] for r in fresh})
+    search |= {r: previous.group("search") for r, previous in replicates.items() if previous is not None}
+    selected = {r: {by: select(search[r][f"{by}/loss"][:, -1]) for by in SELECTIONS} for r in replicates}
+    chosen = {r: sorted(set(selected[r].values())) for r in replicates}
+    seeds = {r: range(previous.seeds if previous else 0, protocol.seeds) for r, previous in replicates.items()}
+    final = _runs(program, {r: [trial(r, str(s), t) for t in chosen[r] for s in seeds[r]] for r in replicates})
+
+    records = []
+    for r, previous in replicates.items():
+        by_seed = {
+            name: values.reshape(len(chosen[r]), -1, *values.shape[1:]) for name, values in final.get(r, {}).items()
         }
+        arrays: dict[str, np.ndarray] = {
+            "step": program.points,
+            "chosen": np.asarray(chosen[r], np.int32),
+            **{f"selected/{by}": np.asarray(index, np.int32) for by, index in selected[r].items()},
+            **{f"hparams/{name}": values for name, values in draws[r].items()},
+            **{f"search/{name}": values for name, values in search[r].items()},
+            **{f"final/{name}": values for name, values in _joined(previous, by_seed).items()},
+        }
+        records.append(Record(_meta(program, r, fingerprint, previous), arrays))
+    return records
 
-    arrays: dict[str, np.ndarray] = {
-        "step": program.points,
-        "chosen": np.asarray(chosen, np.int32),
-        **{f"selected/{by}": np.asarray(trial, np.int32) for by, trial in selected.items()},
-        **{f"hparams/{name}": values for name, values in settings.items()},
-        **{f"search/{name}": values for name, values in search.items()},
-        **{f"final/{name}": values for name, values in final.items()},
-    }
-    return Record(_meta(program, replicate, fingerprint, previous), arrays)
+
+def _joined(previous: Record | None, fresh: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Final runs (chosen, seeds, ...): those of a record, and after them the fresh ones."""
+    before = {} if previous is None else previous.group("final")
+    if not before or not fresh:
+        return before or fresh
+    return {name: np.concatenate([values, fresh[name]], axis=1) for name, values in before.items()}
 
 
-def _runs(program: Program, of: Sequence[tuple[Start, Mapping[str, float]]]) -> Mapping[str, np.ndarray]:
-    """Runs of a program, one after another, to arrays by name with one leading axis."""
-    flat = []
-    for start, hparams in of:
-        curves = program.run(start, hparams)
-        ends = {"diverged": curves.diverged, "distance": np.float32(curves.distance)}
-        flat.append(flatten({**curves.metrics, "grad_evals": curves.grad_evals, **ends}))
-    return {name: np.stack([run[name] for run in flat]) for name in flat[0]}
+def _runs(program: Program, of: Mapping[int, Sequence[Work]]) -> dict[int, Mapping[str, np.ndarray]]:
+    """Runs of several replicates to arrays by name with one leading axis; a replicate without any is left out."""
+    curves = iter(program.runs([run for work in of.values() for run in work]))
+    flat = {r: [_flat(curve) for curve in islice(curves, len(work))] for r, work in of.items() if work}
+    return {r: {name: np.stack([run[name] for run in runs]) for name in runs[0]} for r, runs in flat.items()}
+
+
+def _flat(curves: Curves) -> dict[str, np.ndarray]:
+    ends = {"diverged": curves.diverged, "distance": np.float32(curves.distance)}
+    return flatten({**curves.metrics, "grad_evals": curves.grad_evals, **ends})
 
 
 def _meta(program: Program, replicate: int, fingerprint: str, previous: Record | None) -> dict[str, Any]:

@@ -57,10 +57,11 @@ class Trajectory(NamedTuple):
     diverged: jax.Array
     params: jax.Array
 
-    def distance(self, start: Start) -> float:
-        """Euclidean distance from the initial to the last parameters; on the host, as it would lengthen a program."""
-        first = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(start.params)])
-        return float(np.linalg.norm(np.asarray(self.params, np.float64) - first))
+
+def distance(start: Start, params: jax.Array) -> float:
+    """Euclidean, from a start to parameters (size,); on the host, as it would lengthen a program."""
+    first = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(start.params)])
+    return float(np.linalg.norm(np.asarray(params, np.float64) - first))
 
 
 Run = Callable[[PyTree, Start, Mapping[str, jax.Array], jax.Array], Trajectory]

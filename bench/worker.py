@@ -8,17 +8,19 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
+from filelock import FileLock
+
 from bench import machine, paths
 from bench.errors import UserError
-from bench.fingerprint import fingerprint, platform, xla_flags
+from bench.fingerprint import fingerprint, lanes, platform, settings, xla_flags
 from bench.protocol import Protocol
 from bench.task import Task
 from optimizers import OptimizerError
@@ -55,40 +57,45 @@ class Failure:
 
 @dataclass(frozen=True)
 class Swept:
-    """An encoded record, and the seconds that compiling, where this worker had not yet, and running took."""
+    """Encoded records, and the seconds that compiling, where this worker had not yet, and running took."""
 
-    record: bytes
+    records: Sequence[bytes]
     setup_s: float
     run_s: float
 
 
 @dataclass(frozen=True)
 class SweepJob:
-    """One replicate of one cell, by specs, to an encoded record; `previous` is one of it that lacks final seeds."""
+    """Replicates of one cell, by specs, to encoded records.
+
+    `replicates` are numbers, each with the encoded record of it that lacks final seeds, if there is one.
+    """
 
     task: str | Task
     optimizer: str
     protocol: Protocol
-    replicate: int
+    replicates: Mapping[int, bytes | None]
     fingerprint: str
-    previous: bytes | None = None
 
     def __call__(self) -> "Swept":
-        """Compiles the cell where this process has not yet, and runs the replicate."""
+        """Compiles the cell where this process has not yet, and runs the replicates."""
         from bench import records, sweep
 
         begin = time.perf_counter()
-        program = _program(self.task, self.optimizer, self.protocol, self.fingerprint)
+        program = _program(self.task, self.optimizer, self.protocol, self.fingerprint, lanes())
         ready = time.perf_counter()
-        previous = None if self.previous is None else records.decode(self.previous)
-        record = sweep.sweep(program, self.replicate, self.fingerprint, previous)
-        record = replace(record, meta={**record.meta, "environment": machine.environment()})
-        return Swept(records.encode(record), ready - begin, time.perf_counter() - ready)
+        previous = {r: None if before is None else records.decode(before) for r, before in self.replicates.items()}
+        with _device():
+            begun = time.perf_counter()
+            swept = sweep.sweep(program, previous, self.fingerprint)
+        environment = machine.environment()
+        encoded = [records.encode(replace(r, meta={**r.meta, "environment": environment})) for r in swept]
+        return Swept(encoded, ready - begin, time.perf_counter() - begun)
 
 
 @dataclass(frozen=True)
 class TimingJob:
-    """Step times of a task's optimizers, by `settings` {optimizer: hyperparameters}, beside SGD's.
+    """Step times of a task's optimizers, by `settings` {optimizer: hyperparameters}, beside SGD's, one run at a time.
 
     `fingerprints` are those of the optimizers' cells and the baseline's. An optimizer whose program cannot be had now
     is left out.
@@ -107,13 +114,13 @@ class TimingJob:
         programs = {}
         for name in self.settings:
             with suppress(UserError, OptimizerError):
-                programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name])
-        baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline])
+                programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name], lanes=1)
+        baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline], lanes=1)
         return timing.measure(programs, self.settings, baseline)
 
 
 @lru_cache(maxsize=128)
-def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected: str) -> "Program":
+def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected: str, lanes: int) -> "Program":
     """Compiles a cell, whose code must still be that of the fingerprint `expected`.
 
     Raises:
@@ -126,13 +133,28 @@ def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected
     task, loaded = tasks.get(task_spec, protocol.steps), optimizers.get(optimizer)
     if fingerprint(task, optimizer, protocol) != expected:
         raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
-    return compile_program(task, loaded.widened if protocol.wide else loaded, protocol)
+    return compile_program(task, loaded.widened if protocol.wide else loaded, protocol, lanes)
+
+
+@contextmanager
+def _device() -> Iterator[None]:
+    """One worker's turn on an accelerator: two that compute at once slow each other down more than they gain, while
+    others may compile. On a CPU each has a core of its own."""
+    if platform() == "cpu":
+        yield
+    else:
+        with FileLock(paths.cache() / "accelerator.lock", poll_interval=0.005):
+            yield
 
 
 def environment(core: int | None) -> dict[str, str]:
-    """Variables that must stand before JAX is imported; a pinned worker runs one thread."""
+    """Variables that must stand before JAX is imported; a pinned worker runs one thread.
+
+    Workers that share an accelerator each take the memory that they need, and not all of it.
+    """
     compiled = paths.cache() / "programs"
     return {
+        **settings(),
         "JAX_PLATFORMS": platform(),
         "JAX_COMPILATION_CACHE_DIR": str(compiled),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(CACHE_BYTES),
@@ -140,6 +162,7 @@ def environment(core: int | None) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "XLA_FLAGS": xla_flags(),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
         **({} if core is None else {"PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}),
     }
 

@@ -224,10 +224,10 @@ def step_time(results: Results, boards: Sequence[Board]) -> Picture | None:
         return None
     title = "What a step costs, and what compiling costs"
     caption = (
-        "Small dots: single tasks. Left: process time of a step as a multiple of SGD's, measured in the same rounds, "
-        "evaluation off; of a rule with several gradients a step, the time for each. Large marker: geometric mean; "
-        "differences within the grey band (5 %) are noise. Right: compiling a program with nothing cached, by the "
-        "workers of the sweep, all cores busy; large marker: median."
+        "Small dots: single tasks. Left: process time of a step (on a GPU wall time) as a multiple of SGD's, measured "
+        "in the same rounds, evaluation off; of a rule with several gradients a step, the time for each. Large marker: "
+        "geometric mean; differences within the grey band (5 %) are noise. Right: compiling a program with nothing "
+        "cached, by the workers of the sweep, all cores busy; large marker: median."
     )
     figure = blank(1.6 + 0.27 * len(results.optimizers), title, caption)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -87,7 +87,10 @@ def render(
         problems=[*problems(results), *unread],
         speed=None if measured is None else speed.table(measured),
         speed_machine=None if measured is None else measured.machine,
-        environment={ENVIRONMENT.get(name, name): value for name, value in manifest.get("environment", {}).items()},
+        environment={
+            **{ENVIRONMENT.get(name, name): value for name, value in manifest.get("environment", {}).items()},
+            "device": ", ".join(results.devices),
+        },
     )
 
 

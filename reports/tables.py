@@ -258,8 +258,8 @@ def to_markdown(rows: Sequence[Row]) -> str:
     parts.append(
         "Score: mean over tasks of log loss in units of the task's scale, from the median optimizer; lower is better. "
         "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
-        "all pairs. Losses: geometric mean over replicates (smallest to "
-        "largest). Diverged: final runs without a finite loss. Step: process time, differences under 5 % are noise. "
+        "all pairs. Losses: geometric mean over replicates (smallest to largest). Diverged: final runs without a "
+        "finite loss. Step: process time, on a GPU wall time; differences under 5 % are noise. "
         "Compile: nothing cached. End to end: tracing, compiling and training one run. "
         "State: multiples of the parameters' memory.\n"
     )

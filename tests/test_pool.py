@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench import fingerprint, machine, tasks, worker
 from bench.errors import UserError
 from bench.pool import Ended, pool
+from bench.protocol import Protocol
 from bench.worker import Failure, Job
 
 
@@ -96,3 +98,42 @@ def test_a_worker_keeps_to_its_core() -> None:
     with pool([core]) as team:
         ended = [e for e in team.run(lambda worker: waiting.pop() if waiting else None, 30) if isinstance(e, Ended)]
     assert ended[0].outcome == {core}
+
+
+def test_workers_are_pinned_on_a_cpu_and_share_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = machine.cores()
+    assert machine.slots() == cores
+    assert machine.slots(1) == cores[:1]
+    assert machine.slots(len(cores) + 1) == [None] * (len(cores) + 1)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert machine.slots() == [None] * min(machine.SHARERS, len(cores))
+    assert machine.slots(2) == [None] * 2
+    with pytest.raises(UserError, match="--workers must be at least 1"):
+        machine.slots(0)
+
+
+def test_an_accelerator_has_wide_programs_and_flags_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    assert fingerprint.lanes() == fingerprint.WIDE > 1
+    assert worker.environment(None)["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
+    flags = worker.environment(None)["XLA_FLAGS"]
+    assert flags == f"{fingerprint.FLAGS['cuda']} --xla_dump_to=here"
+    monkeypatch.setenv("XLA_FLAGS", flags)  # as a worker's own children see it
+    assert worker.environment(None)["XLA_FLAGS"] == flags
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])
+def test_a_worker_has_the_fingerprint_that_its_parent_asked_for(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setenv("JAX_PLATFORMS", platform)
+    asked = fingerprint.fingerprint(tasks.get("diabetes"), "sgd", Protocol())
+    for name, value in worker.environment(None).items():
+        monkeypatch.setenv(name, value)
+    assert fingerprint.fingerprint(tasks.get("diabetes"), "sgd", Protocol()) == asked
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "99999"])
+def test_lanes_are_a_number(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("OPTGRID_LANES", text)
+    with pytest.raises(UserError, match=f"OPTGRID_LANES must be a whole number .* not '{text}'"):
+        fingerprint.lanes()

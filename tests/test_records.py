@@ -152,7 +152,7 @@ class TestFingerprint:
     def test_code_that_changed_since_the_run_began_is_refused(self) -> None:
         from bench.worker import SweepJob, attempt
 
-        failure = attempt(SweepJob(self.task, "sgd", self.protocol, 0, "of the code as it was"))
+        failure = attempt(SweepJob(self.task, "sgd", self.protocol, {0: None}, "of the code as it was"))
         assert "was changed while the run went on" in failure.reason
 
     def test_the_code_of_a_unit_is_all_that_it_imports(self) -> None:

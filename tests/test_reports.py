@@ -75,7 +75,7 @@ def diverge(unit: Record, share: float = 1.0) -> Record:
 
 def timing(ratio: float) -> Timing:
     sgd = np.full(3, 1e-5)
-    return Timing(ratio * sgd, ratio * sgd, sgd, sgd, 2.0, 1.0, STEPS)
+    return Timing(ratio * sgd, ratio * sgd, sgd, sgd, 2.0, 1.0, STEPS, "cpu")
 
 
 def run(

@@ -55,9 +55,9 @@ def put(folder: Path, replicate: int, fingerprint: str = "right", last: float = 
     records.save(folder, records.encode(record), record.name)
 
 
-def timing(cell: str = "right") -> dict[str, Any]:
-    times = {name: [value] * 3 for name, value in zip(ROUNDS, (0.5, 0.4, 0.25, 0.2), strict=True)}
-    return {**times, "doubling": 2.0, "distance": 1.0, "steps": 10, "cell": cell, "fingerprint": ""}
+def timing(cell: str = "right", device: str = "cpu") -> dict[str, Any]:
+    times = {name: [value] * 3 for name, value in zip(ROUNDS, (0.6, 0.4, 0.2, 0.2), strict=True)}
+    return {**times, "doubling": 2.0, "distance": 1.0, "steps": 10, "device": device, "cell": cell, "fingerprint": ""}
 
 
 @pytest.fixture
@@ -98,7 +98,9 @@ def test_times_are_the_cells_own_and_of_this_code(folder: Path) -> None:
     file.parent.mkdir()
     file.write_text(json.dumps({"o": timing()}))
     found = results.load(folder).timings["t", "o"]
-    assert (found.seconds_per_step, found.ratio) == (0.5, 2.0)
+    assert (found.seconds_per_step, found.ratio) == (0.6, 2.0)
+    file.write_text(json.dumps({"o": timing(device="Some GPU")}))
+    assert results.load(folder).timings["t", "o"].ratio == pytest.approx(3.0)  # not the processor's time
     file.write_text(json.dumps({"o": timing("of other code")}))
     assert not results.load(folder).timings
 

@@ -25,47 +25,52 @@ def units(task: Quadratic, optimizer: str) -> list[Unit]:
 
 def drawn(queue: _Queue, workers: Sequence[int]) -> list[tuple[str, str]]:
     """The cells of the units that the workers draw, in that order."""
-    return [unit.cell for unit in map(queue.next, workers) if unit is not None]
+    return [unit.cell for units in map(queue.next, workers) for unit in units]
 
 
 def test_a_worker_finishes_its_cell_then_its_task_and_the_longest_task_goes_first() -> None:
-    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(SHORT, "b"), PROTOCOL)
+    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(SHORT, "b"), PROTOCOL, 1)
     assert drawn(queue, [0, 0, 0, 0, 0, 0, 0]) == [*[("long", "a")] * 3, *[("long", "b")] * 3, ("short", "a")]
 
 
 def test_workers_share_the_tasks_and_then_the_cells_of_the_one_with_most_left() -> None:
-    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(LONG, "c"), PROTOCOL)
+    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(LONG, "c"), PROTOCOL, 1)
     assert drawn(queue, [0, 1]) == [("long", "a"), ("short", "a")]
     assert drawn(queue, [1, 1, 1]) == [*[("short", "a")] * 2, ("long", "b")]
     assert drawn(queue, [0, 0, 0]) == [*[("long", "a")] * 2, ("long", "c")]
 
 
 def test_an_idle_worker_takes_replicates_off_another_cell() -> None:
-    queue = _Queue(units(LONG, "a"), PROTOCOL)
+    queue = _Queue(units(LONG, "a"), PROTOCOL, 1)
     taken = [queue.next(worker) for worker in (0, 1, 0, 1)]
-    assert [unit.replicate for unit in taken if unit is not None] == [0, 1, 2]
-    assert taken[3] is None
+    assert [[unit.replicate for unit in units] for units in taken] == [[0], [1], [2], []]
+
+
+def test_replicates_of_a_cell_go_together_as_far_as_there_are_lanes() -> None:
+    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 2)
+    taken = [queue.next(0) for _ in range(4)]
+    assert [[unit.name for unit in units] for units in taken] == [
+        ["long--a--r00", "long--a--r01"],
+        ["long--a--r02"],
+        ["short--b--r00", "short--b--r01"],
+        ["short--b--r02"],
+    ]
 
 
 def test_what_is_left_is_predicted_from_what_was_seen() -> None:
-    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL)
+    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 1)
     assert queue.remaining([]) is None
-    first = queue.next(0)
-    assert first is not None
-    queue.learn(first, Swept(b"", setup_s=3.0, run_s=10.0))
+    queue.learn(queue.next(0), Swept([], setup_s=3.0, run_s=10.0))
     # Two units of the begun cell, three of the other, which must be set up; half of one that runs.
     assert queue.remaining([]) == pytest.approx(2 * 10 + 3 * 10 + 3)
-    running = queue.next(0)
-    assert running is not None
-    assert queue.remaining([running]) == pytest.approx(1 * 10 + 3 * 10 + 3 + 5)
+    assert queue.remaining(queue.next(0)) == pytest.approx(1 * 10 + 3 * 10 + 3 + 5)
 
 
 def test_a_failed_cell_is_dropped_whole() -> None:
-    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL)
-    failed = queue.next(0)
-    assert failed is not None
+    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 1)
+    [failed] = queue.next(0)
     assert [unit.replicate for unit in queue.drop(failed.cell)] == [1, 2]
-    assert queue.next(0).cell == ("short", "b")  # type: ignore[union-attr]
+    assert drawn(queue, [0]) == [("short", "b")]
 
 
 def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:

@@ -11,11 +11,18 @@ import optimizers
 from bench import records
 from bench.program import Program, compile_program
 from bench.protocol import Protocol
+from bench.records import Record
 from bench.sweep import draw, select, sweep
 from tests.toy import Quadratic
 
 PROTOCOL = Protocol(replicates=2, trials=6, seeds=2, evaluations=4)
 TASK = Quadratic(noise=0.3)
+
+
+def one(program: Program, replicate: int, previous: Record | None = None) -> Record:
+    """One replicate on its own."""
+    [record] = sweep(program, {replicate: previous}, "print")
+    return record
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def test_the_lowest_finite_loss_is_chosen(losses: list[float]) -> None:
 
 
 def test_a_record_holds_every_trial_and_seed(program: Program) -> None:
-    record = sweep(program, 0, "print")
+    record = one(program, 0)
     assert record.name == "quadratic--momentum--r00"
     assert record.arrays["search/train/loss"].shape == (6, 5)
     chosen = len(record.arrays["chosen"])
@@ -69,7 +76,7 @@ def test_a_record_holds_every_trial_and_seed(program: Program) -> None:
 def test_a_search_is_selected_from_by_each_loss_in_turn(program: Program) -> None:
     chosen = []
     for replicate in range(3):
-        record = sweep(program, replicate, "print")
+        record = one(program, replicate)
         for by in ("train", "valid"):
             losses = record.arrays[f"search/{by}/loss"][:, -1]
             assert record.arrays[f"selected/{by}"] == np.nanargmin(losses)
@@ -78,12 +85,12 @@ def test_a_search_is_selected_from_by_each_loss_in_turn(program: Program) -> Non
 
 
 def test_each_replicate_draws_its_own_trials(program: Program) -> None:
-    first, second = (sweep(program, replicate, "print").arrays["hparams/learning_rate"] for replicate in (0, 1))
+    first, second = (one(program, replicate).arrays["hparams/learning_rate"] for replicate in (0, 1))
     assert not np.intersect1d(first[1:], second[1:]).size
 
 
 def test_final_seeds_are_not_those_of_the_search(program: Program) -> None:
-    record = sweep(program, 0, "print")
+    record = one(program, 0)
     trial = int(record.arrays["selected/train"])
     search = record.arrays["search/train/loss"][trial, -1]
     finals = record.final("train", "train/loss")[:, -1]
@@ -92,29 +99,41 @@ def test_final_seeds_are_not_those_of_the_search(program: Program) -> None:
 
 def test_seeds_added_later_equal_those_run_at_once(program: Program) -> None:
     few, many = (replace(program, protocol=replace(PROTOCOL, seeds=seeds)) for seeds in (1, 3))
-    grown = sweep(many, 1, "print", previous=sweep(few, 1, "print"))
-    at_once = sweep(many, 1, "print")
+    grown = one(many, 1, one(few, 1))
+    at_once = one(many, 1)
     assert grown.arrays.keys() == at_once.arrays.keys()
     for name, values in at_once.arrays.items():
         np.testing.assert_array_equal(grown.arrays[name], values, err_msg=name)
 
 
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_replicates_swept_together_are_those_swept_alone(lanes: int) -> None:
+    cell = compile_program(TASK, optimizers.get("momentum"), PROTOCOL, lanes)
+    begun = one(replace(cell, protocol=replace(PROTOCOL, seeds=1)), 1)
+    together = sweep(cell, {0: None, 1: begun, 2: None}, "print")
+    assert [record.meta["replicate"] for record in together] == [0, 1, 2]
+    for record, alone in zip(together, (one(cell, replicate) for replicate in range(3)), strict=True):
+        assert record.arrays.keys() == alone.arrays.keys()
+        for name, values in alone.arrays.items():
+            np.testing.assert_array_equal(record.arrays[name], values, err_msg=name)
+
+
 def test_a_replicate_is_reproduced_bit_by_bit(program: Program) -> None:
-    first, second = (records.encode(sweep(program, 0, "print")) for _ in range(2))
+    first, second = (records.encode(one(program, 0)) for _ in range(2))
     assert first == second
 
 
 def test_an_optimizer_under_another_name_has_its_own_draws_on_the_same_starts(program: Program) -> None:
     alias = compile_program(TASK, replace(optimizers.get("momentum"), name="alias"), PROTOCOL)
-    one, other = sweep(program, 0, "print"), sweep(alias, 0, "print")
+    plain, other = one(program, 0), one(alias, 0)
     # The defaults are trial 0 of both, on the same start.
-    np.testing.assert_array_equal(one.arrays["search/train/loss"][0], other.arrays["search/train/loss"][0])
-    assert not np.intersect1d(one.arrays["hparams/learning_rate"][1:], other.arrays["hparams/learning_rate"][1:]).size
+    np.testing.assert_array_equal(plain.arrays["search/train/loss"][0], other.arrays["search/train/loss"][0])
+    assert not np.intersect1d(plain.arrays["hparams/learning_rate"][1:], other.arrays["hparams/learning_rate"][1:]).size
 
 
 def test_everything_diverging_is_a_record_too() -> None:
     hopeless = compile_program(TASK, optimizers.get("sgd(learning_rate=1e6)"), PROTOCOL)
-    record = sweep(hopeless, 0, "print")
+    record = one(hopeless, 0)
     assert (record.arrays["search/diverged"] >= 0).all()
     assert (record.arrays["final/diverged"] >= 0).all()
     assert record.arrays["selected/train"] == record.arrays["selected/valid"] == 0

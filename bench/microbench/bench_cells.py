@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench import fingerprint
 from bench.microbench.sides import PEERS, Absent, Peer, Sides
 from bench.microbench.turns import in_turns
 
@@ -15,4 +16,5 @@ def bench_cells(benchmark: Any, sides: Sides, rounds: int, peer: Peer) -> None:
         sides.start(peer)
     except Absent as absent:
         pytest.skip(str(absent))
-    in_turns(benchmark, sides.ours, lambda: sides.theirs(peer), peer.goal, rounds, by_cpu=peer.packed)
+    goal = peer.goal if fingerprint.platform() == "cpu" else peer.accelerated
+    in_turns(benchmark, sides.ours, lambda: sides.theirs(peer), goal, rounds, by_cpu=peer.packed)

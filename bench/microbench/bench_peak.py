@@ -18,6 +18,7 @@ from bench.microbench.turns import Pace, in_turns, sound
 from bench.program import compile_program
 from bench.protocol import Protocol
 from bench.tasks.mlp import Mlp
+from bench.train import distance
 
 SIZE = 1024
 WIDE = "mnist_5k(widths=(784, 256, 256, 10))"
@@ -53,10 +54,10 @@ def bench_peak(benchmark: Any, rounds: int, spec: str) -> None:
 
     def train(runs: int = 1) -> float:
         for _ in range(runs):
-            distance = program.train(start, hparams).distance(start)
-        return distance
+            trajectory = program.train(start, hparams)
+        return distance(start, trajectory.params)
 
-    distance = train()
+    moved = train()
     half, whole = ([1 / paced(1.0, partial(train, runs)).cpu_rate for _ in range(3)] for runs in (1, 2))
-    sound(half, whole, distance)
+    sound(half, whole, moved)
     in_turns(benchmark, lambda: paced(operations, train), product, Goal(0.7, unit=""), rounds, by_cpu=True)

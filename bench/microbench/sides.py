@@ -1,9 +1,10 @@
 """Whole cells trained by this suite and by others: the same model on the same rows, training only, whole processes.
 
 Every side is up and warm before the first measurement and stays until the last; one measures while the others sleep.
-Ours is a worker process on every core, as in `optgrid run`, each doing whole runs. The others are the programs of
-`bench.microbench.peers`, as their users run them, in one process, or packed: one pinned, single-threaded process on
-every core. A side whose packages are not installed is absent, and says so.
+Ours is a worker process on every core, as in `optgrid run`, each doing whole runs; on an accelerator, where workers
+take turns, it is one. The others are the programs of `bench.microbench.peers`, as their users run them, in one process,
+or packed: one pinned, single-threaded process on every core. A side whose packages are not installed is absent, and
+says so.
 """
 
 import json
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from bench.program import Program
 
 TASK, OPTIMIZER = "mnist_5k", "adam"
-RUNS = 10  # of ours in one measurement, by each worker
+RUNS = 10  # calls of ours in one measurement, by each worker
 EPOCHS = 20  # of a peer's training, about twice the steps of one of our runs
 MEASURE_S = 1.0  # a peer's measurement goes on until whole trainings have taken this long
 SETTLE_S = 0.1  # for the threads of the side before to go to sleep
@@ -49,6 +50,9 @@ ONE_THREAD = {
 }
 
 
+NO_GOAL = Goal()
+
+
 @dataclass(frozen=True)
 class Peer:
     """A program to be measured against.
@@ -56,7 +60,8 @@ class Peer:
     Attributes:
       name: what it is called in tables, unique.
       program: file of `bench/microbench/peers`, without its suffix.
-      goal: how many times its speed ours should be.
+      goal: how many times its speed ours should be, on a CPU.
+      accelerated: the same on an accelerator.
       options: arguments of the program.
       own: whether it runs on this interpreter instead of the peers'.
       packed: whether it is a pinned process on each core; ours is then held against it by process time.
@@ -68,13 +73,14 @@ class Peer:
     options: Mapping[str, int] = field(default_factory=dict)
     own: bool = False
     packed: bool = False
+    accelerated: Goal = NO_GOAL
 
 
 PEERS = (
     Peer("Keras fit", "keras_fit", Goal(16.0, beyond=22.0)),
     Peer("PyTorch", "torch_loop", Goal(6.0, beyond=8.6)),
     Peer("PyTorch, 1 thread", "torch_loop", Goal(6.0, beyond=8.6), {"threads": 1}),
-    Peer("JAX, Python loop", "jax_loop", Goal(3.0, beyond=4.3), own=True),
+    Peer("JAX, Python loop", "jax_loop", Goal(3.0, beyond=4.3), own=True, accelerated=Goal(100.0)),
     Peer("Keras fit, packed", "keras_fit", Goal(beyond=10.2), packed=True),
     Peer("PyTorch, packed", "torch_loop", Goal(beyond=4.4), {"threads": 1}, packed=True),
     Peer("JAX loop, packed", "jax_loop", Goal(beyond=2.3), own=True, packed=True),
@@ -111,7 +117,7 @@ class Sides:
     def __enter__(self) -> Self:
         self._data = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "train.npz"
         np.savez(self._data, **self._task.data().train)
-        self._workers = self._stack.enter_context(pool(list(machine.cores())))
+        self._workers = self._stack.enter_context(pool(machine.slots(None if fingerprint.platform() == "cpu" else 1)))
         self.ours(runs=1)
         self._check_growth()
         return self
@@ -184,7 +190,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Train:
-    """Whole training runs by the compiled program, one after another."""
+    """Calls of the compiled program, one after another, each a whole training run in every lane."""
 
     task: Task
     optimizer: str
@@ -193,23 +199,26 @@ class Train:
 
     def __call__(self) -> Taken:
         """Compiles where this process has not yet, and trains."""
-        program = _program(self.task, self.optimizer, self.protocol)
-        start, hparams = program.start(0, "0"), program.optimizer.start
+        from bench.train import distance
+
+        program = _program(self.task, self.optimizer, self.protocol, fingerprint.lanes())
+        start = program.start(0, "0")
+        arguments = program.abreast([(start, program.optimizer.start)] * program.lanes)
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(self.runs):
-            trajectory = program.train(start, hparams)
-        taken = Taken(self.runs * self.task.steps, time.perf_counter() - wall, time.process_time() - cpu)
-        if not trajectory.distance(start) > 0:
+            trajectory = program.train(*arguments)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        if not all(distance(start, params) > 0 for params in program.apart(trajectory.params)):
             raise RuntimeError("the parameters did not move")
-        return taken
+        return Taken(self.runs * program.lanes * self.task.steps, wall, cpu)
 
 
 @lru_cache
-def _program(task: Task, optimizer: str, protocol: Protocol) -> "Program":
+def _program(task: Task, optimizer: str, protocol: Protocol, lanes: int) -> "Program":
     import optimizers
     from bench.program import compile_program
 
-    return compile_program(task, optimizers.get(optimizer), protocol)
+    return compile_program(task, optimizers.get(optimizer), protocol, lanes)
 
 
 def _interpreter() -> str:
