@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from bench.errors import UserError
 from bench.microbench import results
 from bench.microbench.results import Goal
 from bench.microbench.sides import PEERS, Taken, pace
-from bench.microbench.turns import Pace, in_turns, note, sound
+from bench.microbench.turns import Pace, grows, in_turns, note
 from bench.timing import UnsoundTiming
 from tests.peers import ROOT, environment
 
@@ -91,8 +92,13 @@ def test_a_time_that_cannot_be_one_is_refused(
     half: list[float], whole: list[float], distance: float, words: str
 ) -> None:
     with pytest.raises(UnsoundTiming, match=words):
-        sound(half, whole, distance)
-    sound([1.0, 1.0, 9.0], [2.0, 2.0, 2.0], 1.0)
+        grows(cycle(half).__next__, cycle(whole).__next__, distance)
+
+
+def test_a_time_that_was_disturbed_is_taken_again() -> None:
+    disturbed = iter([1.0, 9.0, 9.0, 1.0, 1.0, 9.0])  # the median of three is wrong once, and right the second time
+    grows(disturbed.__next__, lambda: 2.0, 1.0)
+    assert next(disturbed, None) is None
 
 
 def saved(folder: Path, **goal: Any) -> Path:

@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 import optimizers
 from bench import tasks
 from bench.microbench.results import Goal
-from bench.microbench.turns import note, sound
+from bench.microbench.turns import grows, note
 from bench.product import product
 from bench.program import Program, compile_program
 from bench.protocol import Protocol
@@ -142,6 +142,6 @@ def bench_parts(benchmark: Any, rounds: int, name: str) -> None:
     def measure() -> None:
         taken.append(1e6 * timed(part, 2 * length) / (2 * length))
 
-    sound([timed(part, length) for _ in range(5)], [timed(part, 2 * length) for _ in range(5)], distance=1.0)
+    grows(lambda: timed(part, length), lambda: timed(part, 2 * length), distance=1.0)
     benchmark.pedantic(measure, rounds=rounds)
     note(benchmark, taken, Goal(unit=" us"), operations=part.operations, moved=part.moved)

@@ -14,7 +14,7 @@ import pytest
 import optimizers
 from bench import tasks
 from bench.microbench.results import Goal
-from bench.microbench.turns import Pace, in_turns, sound
+from bench.microbench.turns import Pace, grows, in_turns
 from bench.program import compile_program
 from bench.protocol import Protocol
 from bench.tasks.mlp import Mlp
@@ -58,6 +58,9 @@ def bench_peak(benchmark: Any, rounds: int, spec: str) -> None:
         return distance(start, trajectory.params)
 
     moved = train()
-    half, whole = ([1 / paced(1.0, partial(train, runs)).cpu_rate for _ in range(3)] for runs in (1, 2))
-    sound(half, whole, moved)
+
+    def seconds(runs: int) -> float:
+        return 1 / paced(1.0, partial(train, runs)).cpu_rate
+
+    grows(lambda: seconds(1), lambda: seconds(2), moved)
     in_turns(benchmark, lambda: paced(operations, train), product, Goal(0.7, unit=""), rounds, by_cpu=True)

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 
 import optimizers
 from bench.microbench.results import Goal
-from bench.microbench.turns import Pace, in_turns, sound
+from bench.microbench.turns import Pace, grows, in_turns
 
 PyTree = Any
 RATE = 1e-3
@@ -140,10 +140,11 @@ class Side:
           UnsoundTiming: it is not.
         """
         self.seconds(1)
-        while self.length < MOST and self.seconds(self.length)[0] < LEAST_S:
+        least = max(LEAST_S, self.seconds(0)[0])  # what is taken off must not be the larger part
+        while self.length < MOST and self.updates(self.length)[0] < least:
             self.length *= 2
-        half, whole = ([float(self.updates(n)[1]) for _ in range(3)] for n in (self.length, 2 * self.length))
-        sound(half, whole, float(np.linalg.norm(self.after(8) - ravel_pytree(self.start)[0])))
+        moved = float(np.linalg.norm(self.after(8) - ravel_pytree(self.start)[0]))
+        grows(lambda: self.updates(self.length)[1], lambda: self.updates(2 * self.length)[1], moved)
 
     def pace(self) -> Pace:
         """Updates a second."""

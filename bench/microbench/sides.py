@@ -27,11 +27,10 @@ import numpy as np
 from bench import fingerprint, machine, tasks
 from bench.errors import UserError
 from bench.microbench.results import Goal
-from bench.microbench.turns import Pace, sound
+from bench.microbench.turns import Pace, grows
 from bench.pool import pool
 from bench.protocol import Protocol
 from bench.task import Task
-from bench.timing import UnsoundTiming
 from bench.worker import Failure
 
 if TYPE_CHECKING:
@@ -123,20 +122,16 @@ class Sides:
         return self
 
     def _check_growth(self) -> None:
-        """As the peers do of themselves, in three attempts.
+        """As the peers do of themselves.
 
         Raises:
           UnsoundTiming: twice the runs did not take about twice as long.
         """
-        for attempt in range(3):
-            half, whole = ([runs / self.ours(runs).cpu_rate for _ in range(3)] for runs in (RUNS // 2, RUNS))
-            try:
-                sound(half, whole, distance=1.0)  # each job looks at its own parameters
-            except UnsoundTiming:
-                if attempt == 2:
-                    raise
-            else:
-                return
+
+        def seconds(runs: int) -> float:
+            return runs / self.ours(runs).cpu_rate
+
+        grows(lambda: seconds(RUNS // 2), lambda: seconds(RUNS), distance=1.0)  # each job looks at its own parameters
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
