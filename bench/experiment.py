@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from filelock import FileLock, Timeout
 
 from bench import machine, records, results, runner
 from bench.code import code_digest
+from bench.edges import Edge, edges
 from bench.errors import Unavailable, UserError
 from bench.files import explain, write_atomically
 from bench.fingerprint import ROOT, fingerprint
 from bench.grid import Cell, Grid, resolve
 from bench.pool import Pool, pool
+from bench.protocol import EXTENSIONS, Protocol
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
@@ -43,6 +46,12 @@ class Watcher:
     def close(self) -> None:
         """The work has ended, well or not."""
 
+    def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
+        """The run in `before` has best settings at edges; `grid`, of wider spaces, is about to run in `folder`."""
+
+    def widest(self, found: Sequence[Edge]) -> None:
+        """Spaces are not extended any further; these best settings lie at edges, if any."""
+
 
 def run(
     suite: str = "core",
@@ -52,6 +61,7 @@ def run(
     workers: int | None = None,
     timeout: float = TIMEOUT_S,
     watcher: Watcher | None = None,
+    widen: bool = False,
     **protocol: Any,
 ) -> Results:
     """Runs a grid, or what is missing of it.
@@ -63,20 +73,48 @@ def run(
       workers: processes; as `bench.machine.slots` has it if not given.
       timeout: seconds that one unit may take.
       watcher: is told how it goes.
+      widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
+        more trials for all, as long as a best setting lies at the edge of its space; up to EXTENSIONS times.
       protocol: fields of `bench.protocol.Protocol` to change.
 
     Returns:
-      The run's results; units that failed are in `manifest["failed"]`.
+      The run's results, the widest one's; units that failed are in `manifest["failed"]`.
 
     Raises:
-      UserError, OptimizerError: a name is wrong, the folder holds another protocol, is in use or cannot be written.
+      UserError, OptimizerError: a name is wrong, there is no search to widen, or the folder holds another protocol, is
+        in use or cannot be written.
     """
     grid = resolve(suite, tasks, optimizers, **protocol)
     folder = Path(out) if out is not None else Path("runs") / grid.suite.name
     if not 0 < timeout < float("inf"):
         raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
+    if widen and grid.protocol.trials < 2:
+        raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
     slots = machine.slots(workers)
     watcher = watcher or Watcher()
+    done = _complete(folder, grid, slots, timeout, watcher)
+    return _widen(done, grid, slots, timeout, watcher) if widen else done
+
+
+def _widen(done: Results, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher) -> Results:
+    """Runs the grid again with wider and wider spaces, each time in a folder of its own, while best settings lie at
+    edges; returns the last run's results."""
+    first = done.folder if done.folder.name not in ("", "..") else done.folder.resolve()
+    found = edges(done)
+    for times in range(1, EXTENSIONS - grid.protocol.extensions + 1):
+        if not found:
+            break
+        wider = replace(grid, protocol=grid.protocol.extended(times))
+        folder = first.with_name(f"{first.name}-widened-{times}")
+        watcher.widening(found, done.folder, wider, folder)
+        done = _complete(folder, wider, slots, timeout, watcher)
+        found = edges(done)
+    watcher.widest(found)
+    return done
+
+
+def _complete(folder: Path, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher) -> Results:
+    """Computes what the folder lacks of the grid."""
     with _claimed(folder):
         grid = _prepared(grid, watcher)
         before = results.read_manifest(folder) or {}
@@ -158,8 +196,9 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 def _check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
     """Refuses a folder that holds results of another protocol: they do not belong on one board."""
-    held = {key: before.get(key) for key in ("suite", "suite_version")} | before.get("protocol", {})
-    asked = {"suite": grid.suite.name, "suite_version": grid.suite.version, **grid.protocol.identity}
+    unsaid = {key: value for key, value in asdict(Protocol()).items() if key not in Protocol().identity}
+    held = {key: before.get(key) for key in ("suite", "suite_version")} | unsaid | before.get("protocol", {})
+    asked = {"suite": grid.suite.name, "suite_version": grid.suite.version, **unsaid, **grid.protocol.identity}
     if before and held != asked:
         differences = ", ".join(
             f"{key} {held.get(key)} there, {value} asked" for key, value in asked.items() if held.get(key) != value
@@ -244,7 +283,7 @@ def _time(
             fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **cells}
             return task, TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
 
-        for ended in workers.run(draw, timeout * len(grid.optimizers)):
+        for ended in workers.run(draw, lambda _: timeout * len(grid.optimizers)):
             if ended is not None and not isinstance(ended.outcome, Failure):
                 _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
 

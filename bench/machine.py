@@ -24,6 +24,11 @@ def cores() -> list[int]:
     return allowed
 
 
+def pinned() -> bool:
+    """Whether each worker has a core of its own, rather than a share of an accelerator."""
+    return fingerprint.platform() == "cpu"
+
+
 def slots(workers: int | None = None) -> list[int | None]:
     """The core of each worker process; None, an unpinned one, on an accelerator or where there are too few cores.
 
@@ -33,12 +38,11 @@ def slots(workers: int | None = None) -> list[int | None]:
       UserError: `workers` is below 1.
     """
     available = cores()
-    pinned = fingerprint.platform() == "cpu"
     if workers is None:
-        workers = len(available) if pinned else min(SHARERS, len(available))
+        workers = len(available) if pinned() else min(SHARERS, len(available))
     if workers < 1:
         raise UserError(f"--workers must be at least 1, not {workers}")
-    return list(available[:workers]) if pinned and workers <= len(available) else [None] * workers
+    return list(available[:workers]) if pinned() and workers <= len(available) else [None] * workers
 
 
 def cpu_model() -> str:

@@ -77,13 +77,14 @@ class Pool:
         self.workers = workers
 
     def run(
-        self, draw: Callable[[int], tuple[Tag, Job] | None], timeout: float, tick: float = 0.25
+        self, draw: Callable[[int], tuple[Tag, Job] | None], timeout: Callable[[Tag], float], tick: float = 0.25
     ) -> Iterator[Ended[Tag] | None]:
         """Yields each job as it ends, and None at least every `tick` seconds in between.
 
         Args:
           draw: worker's number to its next job and a tag to know it by, or None when there is nothing for it.
-          timeout: seconds after which a job is stopped, even inside compiled code; its outcome is a Failure.
+          timeout: a job's tag to the seconds after which it is stopped, even inside compiled code; its outcome is a
+            Failure.
         """
         tags: dict[int, Tag] = {}
 
@@ -102,9 +103,9 @@ class Pool:
                 seconds = time.monotonic() - worker.since
                 if worker.pipe in ready:
                     outcome = worker.outcome()
-                elif seconds > timeout:
+                elif seconds > (allowed := timeout(tags[number])):
                     worker.restart()
-                    outcome = Failure(f"stopped after {timeout:g} s; --timeout allows more")
+                    outcome = Failure(f"stopped after {allowed:g} s; --timeout allows more")
                 else:
                     continue
                 yield Ended(tags.pop(number), outcome, seconds)

@@ -1,6 +1,6 @@
 """How a comparison is held. Static and without JAX: a protocol is data, read by everything and changed by nothing."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,10 @@ from bench.errors import UserError
 
 SELECTIONS = ("train", "valid")  # a search is selected from twice, by the final loss of each of these splits
 LARGEST = 1_000_000_000  # of any number here: steps are counted in 32 bits
+EXTENSIONS = 3  # of the search spaces at most
+DECADES = 3  # of the narrowest learning rate's law in the catalogue, which an extension widens by two
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
+CHECKPOINTS = ("final", "best")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Protocol:
       wide: whether searches go over all hyperparameters that an optimizer has a law for, not only the one or two that
         matter most.
       steps: budget of every task in gradient evaluations; None leaves each task its own.
+      checkpoint: where of its curve a run is read on the board that validation loss selects for: at its end, 'final',
+        or where its validation loss is lowest, 'best'. Training loss is always that at the budget.
+      extensions: how often all search spaces have been extended at both ends.
     """
 
     replicates: int = 3
@@ -33,19 +39,40 @@ class Protocol:
     schedule: str = "constant"
     wide: bool = False
     steps: int | None = None
+    checkpoint: str = "final"
+    extensions: int = 0
 
     def __post_init__(self) -> None:
         for name in ("replicates", "trials", "seeds", "evaluations", "steps"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and 1 <= value <= LARGEST):
                 raise UserError(f"{name} must be a whole number of at least 1 and at most {LARGEST}, not {value}")
+        if not (isinstance(self.extensions, int) and 0 <= self.extensions <= EXTENSIONS):
+            raise UserError(f"extensions must be a whole number of 0 to {EXTENSIONS}, not {self.extensions}")
         if self.schedule not in SCHEDULES:
             raise UserError(f"there is no schedule {self.schedule!r}; there are {', '.join(SCHEDULES)}")
+        if self.checkpoint not in CHECKPOINTS:
+            raise UserError(f"there is no checkpoint {self.checkpoint!r}; there are {', '.join(CHECKPOINTS)}")
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the numbers of a replicate. More replicates or seeds only add to them."""
-        return {key: value for key, value in asdict(self).items() if key not in ("replicates", "seeds")}
+        """What decides the numbers of a replicate. More replicates or seeds only add to them; spaces as they are
+        shipped and runs that are read at their end go without saying."""
+        unsaid = {"extensions": 0, "checkpoint": "final"}
+        left_out = {"replicates", "seeds"} | {name for name, value in unsaid.items() if getattr(self, name) == value}
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
+
+    def extended(self, times: int) -> "Protocol":
+        """The same with all spaces extended `times` times more, and more trials in proportion, rounded up.
+
+        The proportion is that of a space of DECADES: trials x (3 + 2 extensions) / 3. It is the same for all
+        optimizers, and keeps the trials per decade of even the narrowest learning rate's law.
+
+        Raises:
+          UserError: that is more than EXTENSIONS in all.
+        """
+        before, after = (DECADES + 2 * n for n in (self.extensions, self.extensions + times))
+        return replace(self, extensions=self.extensions + times, trials=-(-self.trials * after // before))
 
     def points(self, budget: int) -> np.ndarray:
         """Steps at which a run is evaluated, the start included: int32 (points,), from 0 to `budget`."""

@@ -5,6 +5,8 @@ and a checksum over both. Arrays, T trials, K chosen settings, S final seeds, P 
 
     step (P,)                           steps after which the curves were read
     hparams/NAME (T,)                   settings of the search
+    position/NAME (T,)                  where they lie in their space, 0 at its lowest value, 1 at its highest
+    open/NAME (2,)                      whether the space could be extended at its lower and at its upper end
     search/SPLIT/METRIC (T, P)          curves of the search
     selected/train, selected/valid ()   the trial that each rule chose
     chosen (K,)                         the trials that were run again: their union
@@ -62,6 +64,19 @@ class Record:
         """The array `name` of the final runs of the setting that `selected_by` chose: (S, ...)."""
         index = int(np.flatnonzero(self.arrays["chosen"] == self.arrays[f"selected/{selected_by}"])[0])
         return self.arrays[f"final/{name}"][index]
+
+    def ends(self, selected_by: str, name: str, share: float = 1.0) -> np.ndarray:
+        """The final runs (S,) of `name`, read where the protocol reads them, within a share of the budget.
+
+        That is the last point, but under the checkpoint 'best' and selected by validation loss where that is lowest.
+        """
+        values = self.final(selected_by, name)
+        points = int(np.searchsorted(self.arrays["step"], share * self.meta["budget"], side="right"))
+        if selected_by == "train" or self.meta.get("protocol", {}).get("checkpoint", "final") == "final":
+            return values[:, points - 1]
+        losses = self.final(selected_by, f"{selected_by}/loss")[:, :points]
+        best = np.argmin(np.where(np.isfinite(losses), losses, np.inf), axis=1)
+        return np.take_along_axis(values, best[:, None], axis=1)[:, 0]
 
     def first_seeds(self, seeds: int) -> "Record":
         """The same with no more than the first `seeds` final seeds."""

@@ -110,15 +110,22 @@ class Results:
         """What computed the records, as JAX calls it."""
         return sorted({record.meta["device"] for record in self.units})
 
-    def scores(self, selected_by: str, split: str) -> np.ndarray:
-        """Mean over seeds of the log of the final loss, floored: float64 (tasks, optimizers, replicates).
+    @property
+    def data(self) -> list[str]:
+        """The data set of each task, which several may share."""
+        of = {record.meta["task"]: str(record.meta.get("data", record.meta["task"])) for record in self.units}
+        return [of[name] for name in self.tasks]
+
+    def scores(self, selected_by: str, split: str, share: float = 1.0) -> np.ndarray:
+        """Mean over seeds of the log of the loss, floored, after a share of the budget: float64 (tasks, optimizers,
+        replicates).
 
         NaN where there is no record; inf where a run diverged.
         """
         replicates = 1 + max((record.meta["replicate"] for record in self.units), default=-1)
         scores = np.full((len(self.tasks), len(self.optimizers), replicates), np.nan)
         for record in self.units:
-            losses = record.final(selected_by, f"{split}/loss")[:, -1].astype(np.float64)
+            losses = record.ends(selected_by, f"{split}/loss", share).astype(np.float64)
             floored = np.log(np.maximum(np.where(np.isfinite(losses), losses, np.inf), record.meta["floor"]))
             task, optimizer = record.cell
             scores[self.tasks.index(task), self.optimizers.index(optimizer), record.meta["replicate"]] = floored.mean()

@@ -18,6 +18,7 @@ from bench import records
 from bench.errors import UserError
 from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
+from bench.machine import pinned
 from bench.pool import Pool
 from bench.protocol import Protocol
 from bench.records import DamagedRecord, Record, unit_file, unit_name
@@ -168,14 +169,19 @@ def sweep(
         first = units[0]
         return units, SweepJob(first.task_spec, first.optimizer_spec, protocol, replicates, first.fingerprint)
 
-    for ended in workers.run(draw, timeout):
+    def allowed(units: list[Unit]) -> float:
+        return timeout * len(units) * (1 if pinned() else len(workers.workers))  # others may be at the accelerator
+
+    for ended in workers.run(draw, allowed):
         progress.seconds = time.monotonic() - begin
         progress.latest = None
         if ended is not None:
             units = ended.tag
             for unit in units:
                 progress.running.remove(unit)
-            if isinstance(ended.outcome, Failure):
+            if isinstance(ended.outcome, Failure) and len(units) > 1:
+                queue.split(units)  # one of them may be to blame, or their number
+            elif isinstance(ended.outcome, Failure):
                 rest = queue.drop(units[0].cell) if ended.outcome.repeats else []
                 for unit in (*units, *rest):
                     progress.failed[unit.name] = ended.outcome
@@ -187,7 +193,8 @@ def sweep(
                     progress.runs += _runs(progress.latest)
                 queue.learn(units, ended.outcome)
         remaining = queue.remaining(progress.running)
-        progress.remaining_s = None if remaining is None else remaining / len(workers.workers)
+        at_once = len(workers.workers) if pinned() else 1
+        progress.remaining_s = None if remaining is None else remaining / at_once
         show(progress)
     return progress
 
@@ -205,6 +212,7 @@ class _Queue:
         for unit in units:
             self._waiting[unit.cell].append(unit)
         self._together = together
+        self._apart: set[Cell] = set()  # cells whose units go one at a time
         self._fresh = set(self._waiting)  # cells that nobody has begun
         self._begun: set[str] = set()  # tasks that somebody has begun
         self._at: dict[int, Cell] = {}  # the cell that each worker is at
@@ -219,7 +227,7 @@ class _Queue:
         has begun, else of a new cell of the task with most left, else of any cell of it."""
         cell = self._at.get(worker, ("", ""))
         if not self._waiting.get(cell):
-            left = {c: sum(map(self._expected, units)) for c, units in self._waiting.items() if units}
+            left = {c: len(units) * self._expected(units[0]) for c, units in self._waiting.items() if units}
             if not left:
                 return []
             by_task: dict[str, float] = defaultdict(float)
@@ -232,8 +240,14 @@ class _Queue:
         self._at[worker] = cell
         self._begun.add(cell[0])
         self._fresh.discard(cell)
-        units, self._waiting[cell] = self._waiting[cell][: self._together], self._waiting[cell][self._together :]
+        count = 1 if cell in self._apart else self._together
+        units, self._waiting[cell] = self._waiting[cell][:count], self._waiting[cell][count:]
         return units
+
+    def split(self, units: Sequence[Unit]) -> None:
+        """Puts units back that failed together, to be done one at a time."""
+        self._apart.add(units[0].cell)
+        self._waiting[units[0].cell] = [*units, *self._waiting[units[0].cell]]
 
     def drop(self, cell: Cell) -> list[Unit]:
         """Takes the rest of a cell off the queue."""
@@ -253,9 +267,9 @@ class _Queue:
         """Worker-seconds of all that waits and, taken as half done, runs; None before any unit has ended."""
         if not self._ratios:
             return None
-        waiting = sum(self._expected(unit) for units in self._waiting.values() for unit in units)
+        waiting = sum(len(units) * self._expected(units[0]) for units in self._waiting.values() if units)
         at_hand = sum(self._expected(unit) for unit in running) / 2
-        return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s))
+        return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s or [0.0]))
 
     def _guess(self, unit: Unit) -> float:
         return self._runs * (unit.task.run_cost(self._points) / FLOPS + unit.task.steps * STEP_S)

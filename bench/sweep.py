@@ -15,9 +15,15 @@ import numpy as np
 from scipy.stats import qmc
 
 from bench.program import Curves, Program, Work
-from bench.protocol import SELECTIONS
+from bench.protocol import SELECTIONS, Protocol
 from bench.records import Record, flatten
 from optimizers import Optimizer
+from optimizers._space import heights, open_ends
+
+
+def searched(optimizer: Optimizer, protocol: Protocol) -> Optimizer:
+    """The optimizer with the space that the protocol has it searched in."""
+    return (optimizer.widened if protocol.wide else optimizer).extended(protocol.extensions)
 
 
 def draw(optimizer: Optimizer, trials: int, key: str) -> dict[str, np.ndarray]:
@@ -34,6 +40,14 @@ def draw(optimizer: Optimizer, trials: int, key: str) -> dict[str, np.ndarray]:
         for column, name in enumerate(start):
             settings[name][1:] = optimizer.space[name].quantile(points[: trials - 1, column])
     return settings
+
+
+def read(protocol: Protocol, by: str, curves: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The losses (trials,) that a search is selected by: of the split `by`, at the end or at the best checkpoint."""
+    losses = curves[f"{by}/loss"]
+    if by == "train" or protocol.checkpoint == "final":
+        return losses[:, -1]
+    return np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
 
 
 def select(final_losses: np.ndarray) -> int:
@@ -56,7 +70,7 @@ def sweep(program: Program, replicates: Mapping[int, Record | None], fingerprint
     fresh = [r for r, previous in replicates.items() if previous is None]
     search = _runs(program, {r: [trial(r, "search", t) for t in range(protocol.trials)] for r in fresh})
     search |= {r: previous.group("search") for r, previous in replicates.items() if previous is not None}
-    selected = {r: {by: select(search[r][f"{by}/loss"][:, -1]) for by in SELECTIONS} for r in replicates}
+    selected = {r: {by: select(read(protocol, by, search[r])) for by in SELECTIONS} for r in replicates}
     chosen = {r: sorted(set(selected[r].values())) for r in replicates}
     seeds = {r: range(previous.seeds if previous else 0, protocol.seeds) for r, previous in replicates.items()}
     final = _runs(program, {r: [trial(r, str(s), t) for t in chosen[r] for s in seeds[r]] for r in replicates})
@@ -71,11 +85,20 @@ def sweep(program: Program, replicates: Mapping[int, Record | None], fingerprint
             "chosen": np.asarray(chosen[r], np.int32),
             **{f"selected/{by}": np.asarray(index, np.int32) for by, index in selected[r].items()},
             **{f"hparams/{name}": values for name, values in draws[r].items()},
+            **_places(optimizer, draws[r]),
             **{f"search/{name}": values for name, values in search[r].items()},
             **{f"final/{name}": values for name, values in _joined(previous, by_seed).items()},
         }
         records.append(Record(_meta(program, r, fingerprint, previous), arrays))
     return records
+
+
+def _places(optimizer: Optimizer, settings: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Where settings lie in the space that they were drawn from, and at which ends the space could go on."""
+    laws = {name: optimizer.space[name] for name in settings}
+    return {f"position/{name}": heights(law, settings[name]) for name, law in laws.items()} | {
+        f"open/{name}": np.asarray(open_ends(law)) for name, law in laws.items()
+    }
 
 
 def _joined(previous: Record | None, fresh: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
@@ -113,6 +136,7 @@ def _meta(program: Program, replicate: int, fingerprint: str, previous: Record |
         "protocol": program.protocol.identity,
         "budget": program.task.steps,
         "metric": program.task.metric,
+        "data": program.task.facts.get("data", program.task.name),
         "floor": program.task.floor,
         "paper": program.optimizer.paper,
         "defaults": {name: value for name, value in program.optimizer.defaults.items() if _plain(value)},

@@ -129,11 +129,12 @@ def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected
     import optimizers
     from bench import tasks
     from bench.program import compile_program
+    from bench.sweep import searched
 
     task, loaded = tasks.get(task_spec, protocol.steps), optimizers.get(optimizer)
     if fingerprint(task, optimizer, protocol) != expected:
         raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
-    return compile_program(task, loaded.widened if protocol.wide else loaded, protocol, lanes)
+    return compile_program(task, searched(loaded, protocol), protocol, lanes)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from optimizers._names import OptimizerError, layers, parse, source_file
-from optimizers._space import Space, log_uniform
+from optimizers._space import Distribution, Space, log_uniform
 from optimizers._spec import Spec, SpecError, module_of
 
 Scalar = float | jax.Array
@@ -64,10 +64,11 @@ class Optimizer:
     fixed: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if wrong := sorted(name for name, law in {**self.space, **self.wide}.items() if not hasattr(law, "quantile")):
+        laws = {**self.space, **self.wide}
+        if wrong := sorted(name for name, law in laws.items() if not isinstance(law, Distribution)):
             raise OptimizerError(f"the space of {', '.join(wrong)} is no law, as log_uniform(1e-4, 1.0) is one")
         numbers = {name for name, value in self.defaults.items() if _is_number(value)}
-        if wrong := sorted({*self.space, *self.wide} - numbers):
+        if wrong := sorted(set(laws) - numbers):
             raise OptimizerError(
                 f"the space names {', '.join(wrong)}: no hyperparameter of `make` with a number as default"
             )
@@ -76,6 +77,11 @@ class Optimizer:
     def widened(self) -> "Optimizer":
         """The same optimizer for a search over all hyperparameters that have a law."""
         return replace(self, space={**self.space, **self.wide}, wide={})
+
+    def extended(self, times: int) -> "Optimizer":
+        """The same optimizer with every law grown `times` times at both ends, as far as its nature allows."""
+        space, wide = ({n: law.extended(times) for n, law in of.items()} for of in (self.space, self.wide))
+        return replace(self, space=space, wide=wide)
 
     @property
     def defaults(self) -> dict[str, Any]:

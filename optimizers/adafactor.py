@@ -78,7 +78,7 @@ def _mean(x: jax.Array, axis: int) -> jax.Array:
 
 optimizer = Optimizer(
     make=adafactor,
-    space={"learning_rate": log_uniform(1e-3, 1.0), "decay_rate": uniform(0.5, 1.0)},
+    space={"learning_rate": log_uniform(1e-3, 1.0), "decay_rate": uniform(0.5, 1.0, within=(0.0, 1.0))},
     wide={"eps2": log_uniform(1e-5, 0.1), "clip_threshold": log_uniform(0.3, 10.0)},
     paper="Shazeer & Stern, 2018, arXiv:1804.04235, Algorithms 4 and 5",
 )

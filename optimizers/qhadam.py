@@ -56,7 +56,7 @@ def qhadam(
 
 optimizer = Optimizer(
     make=qhadam,
-    space={"learning_rate": log_uniform(1e-4, 0.3), "nu1": uniform(0.3, 1.0)},
+    space={"learning_rate": log_uniform(1e-4, 0.3), "nu1": uniform(0.3, 1.0, within=(0.0, 1.0))},
     wide={"b1": one_minus(log_uniform(1e-3, 0.5)), "b2": one_minus(log_uniform(1e-4, 0.3))},
     paper="Ma & Yarats, 2019, arXiv:1810.06801, section 4.3",
     flat=True,

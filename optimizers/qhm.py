@@ -40,7 +40,7 @@ def qhm(
 
 optimizer = Optimizer(
     make=qhm,
-    space={"learning_rate": log_uniform(3e-3, 30.0), "nu": uniform(0.3, 1.0)},
+    space={"learning_rate": log_uniform(3e-3, 30.0), "nu": uniform(0.3, 1.0, within=(0.0, 1.0))},
     wide={"momentum": one_minus(log_uniform(1e-4, 0.5))},
     paper="Ma & Yarats, 2019, arXiv:1810.06801, equations (3) and (4)",
     flat=True,

@@ -55,8 +55,8 @@ def rprop(
 
 optimizer = Optimizer(
     make=rprop,
-    space={"learning_rate": log_uniform(1e-4, 1.0), "eta_minus": uniform(0.3, 0.9)},
-    wide={"eta_plus": uniform(1.05, 1.5)},
+    space={"learning_rate": log_uniform(1e-4, 1.0), "eta_minus": uniform(0.3, 0.9, within=(0.0, 1.0))},
+    wide={"eta_plus": uniform(1.05, 1.5, within=(1.0, float("inf")))},
     paper="Riedmiller & Braun, 1993, doi:10.1109/ICNN.1993.298623; iRprop-: Igel & Husken, 2000",
     flat=True,
 )

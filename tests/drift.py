@@ -31,6 +31,7 @@ import jax
 import optimizers
 from bench import tasks
 from bench.program import Program, compile_program
+from bench.sweep import searched
 
 ALLOWED = 10.0  # times what the last bit of the start does
 NUDGES = 3
@@ -88,9 +89,7 @@ def compare(before: Path, after: Path) -> Cell:
         raise ValueError(f"{before} and {after} did not try the same settings")
     protocol = Protocol(**new.meta["protocol"])
     optimizer = optimizers.get(new.meta["optimizer"])
-    program = compile_program(
-        tasks.get(new.meta["task"], protocol.steps), optimizer.widened if protocol.wide else optimizer, protocol
-    )
+    program = compile_program(tasks.get(new.meta["task"], protocol.steps), searched(optimizer, protocol), protocol)
     trials = [{name: float(values[t]) for name, values in settings.items()} for t in range(protocol.trials)]
     drift = apart(losses(new), losses(old), new.meta["floor"])
     noise = np.zeros(len(trials))

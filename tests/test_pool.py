@@ -60,7 +60,9 @@ class Cores:
 def outcomes(jobs: list[Job], workers: int = 1, timeout: float = 30.0) -> list[Any]:
     waiting = list(enumerate(jobs))
     with pool([None] * workers) as team:
-        ended = [e for e in team.run(lambda worker: waiting.pop(0) if waiting else None, timeout) if e is not None]
+        ended = [
+            e for e in team.run(lambda worker: waiting.pop(0) if waiting else None, lambda _: timeout) if e is not None
+        ]
     return [end.outcome for end in sorted(ended, key=lambda end: end.tag)]
 
 
@@ -96,7 +98,11 @@ def test_a_worker_keeps_to_its_core() -> None:
     core = min(os.sched_getaffinity(0))
     waiting = [("", Cores())]
     with pool([core]) as team:
-        ended = [e for e in team.run(lambda worker: waiting.pop() if waiting else None, 30) if isinstance(e, Ended)]
+        ended = [
+            e
+            for e in team.run(lambda worker: waiting.pop() if waiting else None, lambda _: 30.0)
+            if isinstance(e, Ended)
+        ]
     assert ended[0].outcome == {core}
 
 

@@ -57,6 +57,14 @@ def test_replicates_of_a_cell_go_together_as_far_as_there_are_lanes() -> None:
     ]
 
 
+def test_replicates_that_failed_together_go_one_at_a_time() -> None:
+    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 3)
+    queue.split(queue.next(0))
+    taken = [queue.next(0) for _ in range(4)]
+    assert [[unit.name for unit in units] for units in taken[:3]] == [[f"long--a--r0{r}"] for r in range(3)]
+    assert len(taken[3]) == 3  # of the other cell
+
+
 def test_what_is_left_is_predicted_from_what_was_seen() -> None:
     queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 1)
     assert queue.remaining([]) is None

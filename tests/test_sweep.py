@@ -131,6 +131,29 @@ def test_an_optimizer_under_another_name_has_its_own_draws_on_the_same_starts(pr
     assert not np.intersect1d(plain.arrays["hparams/learning_rate"][1:], other.arrays["hparams/learning_rate"][1:]).size
 
 
+def test_the_best_checkpoint_selects_and_is_read_where_validation_loss_is_lowest() -> None:
+    protocol = replace(PROTOCOL, checkpoint="best")
+    task = Quadratic(noise=3.0)  # so that curves go up again
+    cell = compile_program(task, optimizers.get("momentum"), protocol)
+    moved = 0
+    for replicate in range(4):
+        record = one(cell, replicate)
+        record = Record({**record.meta, "protocol": protocol.identity}, record.arrays)
+        losses = record.arrays["search/valid/loss"]
+        lowest = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
+        assert record.arrays["selected/valid"] == np.argmin(lowest)
+        assert record.arrays["selected/train"] == np.nanargmin(record.arrays["search/train/loss"][:, -1])
+        valid, test = (record.final("valid", f"{split}/loss") for split in ("valid", "test"))
+        at = valid.argmin(axis=1)
+        np.testing.assert_array_equal(record.ends("valid", "test/loss"), test[np.arange(2), at])
+        np.testing.assert_array_equal(record.ends("train", "train/loss"), record.final("train", "train/loss")[:, -1])
+        moved += int((at < 4).sum())
+        # Within half of the budget only its first three points are there to be the best.
+        half = record.ends("valid", "valid/loss", share=0.5)
+        np.testing.assert_array_equal(half, valid[:, :3].min(axis=1))
+    assert moved  # else the last point is always the best
+
+
 def test_everything_diverging_is_a_record_too() -> None:
     hopeless = compile_program(TASK, optimizers.get("sgd(learning_rate=1e6)"), PROTOCOL)
     record = one(hopeless, 0)

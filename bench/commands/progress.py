@@ -1,12 +1,15 @@
 """How a run looks while it goes: a grid that fills in on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.edges import Edge
 from bench.experiment import Watcher
 from bench.grid import Grid
 from bench.records import Record
@@ -14,6 +17,7 @@ from bench.runner import Plan, Progress
 
 TIMING_S = 1.0  # what a cell's step time is expected to take, loading its program included
 REPORT_S = 12.0  # and the report
+MANY = 8  # cells in a sentence
 
 
 def duration(seconds: float) -> str:
@@ -44,6 +48,25 @@ def _opening(grid: Grid, plan: Plan) -> str:
     for name, why in grid.skipped.items():
         words += f"\nskipped {name}: {why}"
     return words
+
+
+def _widening(found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> str:
+    return (
+        f"best settings at the edges of their spaces: {_at_edges(found)}\n"
+        f"{before} is kept; now all spaces extended, with {grid.protocol.trials} trials for all, in {folder}"
+    )
+
+
+def _widest(found: Sequence[Edge]) -> str:
+    if not found:
+        return "no best setting lies at the edge of its space"
+    return f"spaces are extended no further; best settings still at the edges of theirs: {_at_edges(found)}"
+
+
+def _at_edges(found: Sequence[Edge]) -> str:
+    cells = dict.fromkeys(f"{e.optimizer} on {e.task} ({e.side} {e.hyperparameter})" for e in found)
+    more = f" and {len(cells) - MANY} more" if len(cells) > MANY else ""
+    return ", ".join(list(cells)[:MANY]) + more
 
 
 class _Clock:
@@ -91,13 +114,21 @@ class Lines(Watcher):
         """Says which task is timed."""
         self._print(f"step times: {task}")
 
+    def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
+        """Says what made it go on, and where."""
+        self._print(_widening(found, before, grid, folder))
+
+    def widest(self, found: Sequence[Edge]) -> None:
+        """Says what is left at edges."""
+        self._print(_widest(found))
+
 
 def describe(record: Record) -> str:
     """A unit's result in a line."""
     task, optimizer = record.cell
     metric = record.meta["metric"]
-    train = record.final("train", "train/loss")[:, -1].mean()
-    test = record.final("valid", f"test/{metric}")[:, -1].mean()
+    train = record.ends("train", "train/loss").mean()
+    test = record.ends("valid", f"test/{metric}").mean()
     return f"{task} {optimizer} r{record.meta['replicate']:02d}: training loss {train:.3g}, test {metric} {test:.3f}"
 
 
@@ -116,7 +147,8 @@ class Terminal(Watcher):
         self._console.print(f"preparing the data of {task}", style="dim", markup=False, highlight=False)
 
     def planned(self, grid: Grid, plan: Plan) -> None:
-        """Says what is to be done."""
+        """Says what is to be done, and begins anew: a command may run one grid after another."""
+        self._best, self._timed, self._last = {}, [], None
         self._grid = grid
         self._clock = _Clock(grid)
         self._console.print(_opening(grid, plan), markup=False, highlight=False)
@@ -127,7 +159,7 @@ class Terminal(Watcher):
             self._live = Live(console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         if progress.latest is not None:
-            loss = float(progress.latest.final("train", "train/loss")[:, -1].mean())
+            loss = float(progress.latest.ends("train", "train/loss").mean())
             cell = progress.latest.cell
             self._best[cell] = min(loss, self._best.get(cell, float("inf")))
         self._last = progress
@@ -139,6 +171,14 @@ class Terminal(Watcher):
         if self._live is not None and self._last is not None:
             line = Text(f"measuring step times: {task} ({len(self._timed)} of {len(self._grid.tasks)})")
             self._live.update(Group(self._table(self._last), line))
+
+    def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
+        """Says what made it go on, and where."""
+        self._console.print(_widening(found, before, grid, folder), markup=False, highlight=False)
+
+    def widest(self, found: Sequence[Edge]) -> None:
+        """Says what is left at edges."""
+        self._console.print(_widest(found), markup=False, highlight=False)
 
     def close(self) -> None:
         """Closes the view; the grid as it stood stays on the screen."""

@@ -151,7 +151,7 @@ class Sides:
             idle.remove(number)
             return number, job
 
-        outcomes = [ended.outcome for ended in self._workers.run(draw, TIMEOUT_S) if ended is not None]
+        outcomes = [ended.outcome for ended in self._workers.run(draw, lambda _: TIMEOUT_S) if ended is not None]
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 raise UserError(f"a worker failed: {outcome.reason}")

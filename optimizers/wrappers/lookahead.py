@@ -54,7 +54,7 @@ def lookahead(
 wrapper = Wrapper(
     wrap=lookahead,
     paper="Zhang, Lucas, Hinton & Ba, 2019, arXiv:1907.08610, Algorithm 1",
-    space={"slow_step_size": uniform(0.2, 0.9)},
+    space={"slow_step_size": uniform(0.2, 0.9, within=(0.0, 1.0))},
     eval_params=lambda state, params: jax.tree.map(lambda s, p: s.astype(p.dtype), state.slow, params),
     flat=True,
 )
