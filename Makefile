@@ -1,7 +1,7 @@
 # Every target sets up what it needs and is quick when nothing has changed.
 #
 #   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
-#   make report [RUNS=dir]      make test      make test-all      make microbench      make lint
+#   make report [RUNS=dir]      make test      make test-all      make microbench      make calibrate      make lint
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench lint golden verified mutants frozen peers clean
+.PHONY: help setup bench report test test-all microbench calibrate lint golden verified mutants frozen peers clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +48,10 @@ test-all: setup peers
 
 microbench: setup peers
 	@$(OPTGRID) microbench --peers $(PEERS) $(ARGS)
+
+# The constants that boards are held to, and how often verdicts are wrong: 5,500 units, half an hour on 2 cores.
+calibrate: setup
+	@$(OPTGRID) calibrate $(ARGS)
 
 lint: setup
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

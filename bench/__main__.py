@@ -15,6 +15,7 @@ VERBS = {
     "export": "write a run as tidy tables",
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
+    "calibrate": "make the constants that boards are held to, and measure what verdicts are worth",
     "microbench": "measure the suite's own speed beside Keras, PyTorch, plain JAX and optax",
 }
 

@@ -1,7 +1,8 @@
 """Reports: a run's results in, leaderboards, figures and a page out. Nothing here trains.
 
     RUN/report/index.html                   the page, one file that needs no network
-    RUN/report/leaderboard.csv, .md         both boards
+    RUN/report/leaderboard.csv, .md         both boards, and in the .md those of speed and robustness
+    RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
 
 Importing this, and printing a board that is already made, is instant: what draws is imported where it is needed.
@@ -12,6 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import constants
 from bench.code import code_digest
 from bench.errors import UserError
 from bench.files import write_atomically
@@ -32,7 +34,8 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, figures, page, tables
+    from reports import boards, figures, page, standings, tables, words
+    from reports.rows import to_csv
 
     speed, unread = None, []
     try:
@@ -41,15 +44,22 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
         unread = [("damaged", "microbenchmarks", str(error))]
     both = boards.boards(results)
     rows = boards.rows(results, both)
-    write_atomically(folder / "leaderboard.csv", tables.to_csv(rows).encode())
-    write_atomically(folder / "leaderboard.md", tables.to_markdown(rows).encode())
+    write_atomically(folder / "leaderboard.csv", to_csv(rows).encode())
+    more = standings.standings(results)
+    known = constants.load(str(results.manifest.get("suite", "")))
+    asked = results.manifest
+    worth = words.worth(known.verdicts, asked["replicates"], len(results.optimizers)) if known else ""
+    told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
+    write_atomically(folder / "leaderboard.md", told.encode())
+    for standing in more:
+        write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
     shown = []
     for drawn in figures.draw_all(results, both, speed):
         for ending, content in drawn.files.items():
             write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
         shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
     index = folder / "index.html"
-    write_atomically(index, page.render(results, rows, shown, speed, unread).encode())
+    write_atomically(index, page.render(results, rows, shown, speed, unread, more, worth).encode())
     return index
 
 
@@ -81,31 +91,32 @@ def _outputs(folder: Path) -> str:
 
 def print_boards(results: Results, console: "Console") -> None:
     """Prints both boards and where the page is, from the files of a report that is there."""
-    from reports import tables
+    from reports import tables, words
+    from reports.rows import of_board, read_csv
 
     folder = results.folder / FOLDER
-    rows = tables.read_csv(folder / "leaderboard.csv")
+    rows = read_csv(folder / "leaderboard.csv")
     for name in tables.SUBJECTS:
-        own = tables.board(rows, name)
+        own = of_board(rows, name)
         if own:
             console.print(tables.terminal_table(own, console.width))
-        console.print(tables.answer(own), markup=False, highlight=False)
+        console.print(words.answer(own), markup=False, highlight=False)
         console.print()
-    cautions = [caution for name in tables.SUBJECTS for caution in tables.cautions(tables.board(rows, name))]
+    cautions = [caution for name in tables.SUBJECTS for caution in words.cautions(of_board(rows, name))]
     for caution in dict.fromkeys(cautions):
         console.print(caution, markup=False, highlight=False)
     console.print(f"page: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _digest(results: Results, measured: Path | None) -> str:
-    """What a report is made from: the results, and the code and template that make it."""
+    """What a report is made from: the results, the code and template that make it, and the frozen constants."""
     here = Path(__file__).parent
     bench = here.parent / "bench"
-    code = [*sorted(here.glob("*.py")), bench / "stats.py", bench / "results.py", bench / "records.py"]
-    code.append(bench / "microbench" / "results.py")
-    digest = hashlib.sha256(code_digest(*code).encode())
-    for template in sorted((here / "templates").iterdir()):
-        digest.update(template.read_bytes())
+    of_bench = ("constants", "edges", "results", "records", "microbench/results")
+    code = [*sorted(here.glob("*.py")), *sorted((bench / "stats").glob("*.py"))]
+    digest = hashlib.sha256(code_digest(*code, *(bench / f"{name}.py" for name in of_bench)).encode())
+    for file in (*sorted((here / "templates").iterdir()), *sorted(constants.FOLDER.glob("*.json"))):
+        digest.update(file.read_bytes())
     digest.update(json.dumps([dict(results.manifest), dict(results.damaged)], sort_keys=True).encode())
     for record in results.units:
         digest.update(json.dumps(dict(record.meta), sort_keys=True).encode())

@@ -1,5 +1,6 @@
 """The two boards of a run as arrays and as rows: records and times in, `bench.stats` applied, nothing drawn."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from bench import stats
+from bench import constants, stats
+from bench.constants import RULES
+from bench.edges import Edge, edges, known
 from bench.records import Record
 from bench.results import Results
 from bench.stats import Array
-from reports.tables import Row, Spread
-
-RULES = {"optimization": ("train", "train"), "generalization": ("valid", "test")}  # selected by, split
+from reports.rows import Row, Spread
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Board:
     Attributes:
       scores: mean log final loss, (tasks, optimizers, replicates).
       metrics: the tasks' own metrics, the same shape.
+      scale, centre: what scores are measured in, (tasks,).
+      data: data sets of the tasks, which several may share.
+      own: tasks for which those are this run's own, for want of constants.
     """
 
     name: str
@@ -30,16 +34,25 @@ class Board:
     optimizers: Sequence[str]
     scores: Array
     metrics: Array
+    scale: Array
+    centre: Array
+    own: Sequence[str]
+    data: Sequence[str]
 
     @cached_property
     def z(self) -> Array:
-        """Scaled scores; the scales are this run's own."""
-        return stats.scaled(self.scores, stats.scales(self.scores))
+        """Scaled scores."""
+        return stats.scaled(self.scores, self.scale, self.centre)
 
     @cached_property
     def score(self) -> Array:
         """One number for an optimizer."""
         return stats.means(self.z)
+
+    @cached_property
+    def iqm(self) -> Array:
+        """The same as an interquartile mean."""
+        return stats.iqm(self.z)
 
     @cached_property
     def interval(self) -> tuple[Array, Array]:
@@ -52,6 +65,25 @@ class Board:
         return stats.tiers(self.z)
 
     @cached_property
+    def like_these(self) -> Array:
+        """p-values against the leader on tasks like these, Holm over its rivals; NaN for those not ranked."""
+        p = np.full(len(self.optimizers), np.nan)
+        leader, *rivals = [o for o in self.order if self.tiers[0][o]] or [0]
+        by_task = stats.cell_means(self.z)
+        found = [stats.sign_flip(by_task[:, leader] - by_task[:, rival], self.data) for rival in rivals]
+        p[rivals] = stats.holm(found)
+        return p
+
+    @cached_property
+    def detectable(self) -> float:
+        """The smallest difference in score that the board shows with 80 % power, corrected for all its pairs; NaN where
+        it could show none, or where all replicates are ties."""
+        ranked = self.z[:, self.tiers[0] > 0]
+        tasks, count, replicates = ranked.shape
+        able = count > 1 and stats.usual_control(count).least(tasks, replicates, count) <= stats.LEVEL
+        return (stats.detectable_score(ranked, math.comb(count, 2)) or np.nan) if able else np.nan
+
+    @cached_property
     def order(self) -> list[int]:
         """Optimizers by tier, then score; those not ranked last."""
         tier = self.tiers[0]
@@ -60,39 +92,50 @@ class Board:
 
 def boards(results: Results) -> list[Board]:
     """Both boards of a run."""
-    return [
-        Board(
-            name,
-            results.tasks,
-            results.optimizers,
-            results.scores(selected_by, split),
-            final_metrics(results, selected_by, split),
-        )
-        for name, (selected_by, split) in RULES.items()
-    ]
+    return [_board(results, name) for name in RULES]
+
+
+def _board(results: Results, name: str) -> Board:
+    scores, metrics = results.scores(*RULES[name]), final_metrics(results, *RULES[name])
+    scale, centre, own = stats.scales(scores), stats.centres(scores), []
+    records = {record.meta["task"]: record for record in results.units}
+    for t, task in enumerate(results.tasks):
+        frozen = constants.measure(name, records[task])
+        if frozen is None:
+            own.append(task)
+        else:
+            scale[t], centre[t] = frozen.scale, frozen.centre
+    return Board(name, results.tasks, results.optimizers, scores, metrics, scale, centre, own, results.data)
 
 
 def final_metrics(results: Results, selected_by: str, split: str) -> Array:
-    """Mean over seeds of each task's own metric at the end: (tasks, optimizers, replicates), NaN where none."""
+    """Mean over seeds of each task's own metric at the end: (tasks, optimizers, replicates).
+
+    NaN where there is no record; inf where a run diverged, whatever the metric makes of its outputs.
+    """
     values = np.full(results.scores(selected_by, split).shape, np.nan)
     for record in results.units:
         task, optimizer = record.cell
-        final = record.final(selected_by, f"{split}/{record.meta['metric']}")[:, -1]
+        final = record.ends(selected_by, f"{split}/{record.meta['metric']}")
         place = results.tasks.index(task), results.optimizers.index(optimizer), record.meta["replicate"]
-        values[place] = final.astype(np.float64).mean()
+        diverged = not np.isfinite(record.ends(selected_by, f"{split}/loss")).all()
+        values[place] = np.inf if diverged else final.astype(np.float64).mean()
     return values
 
 
 def rows(results: Results, both: Sequence[Board]) -> list[Row]:
     """Both boards as rows, in their order."""
-    return [_row(results, board, index) for board in both for index in board.order]
+    found = edges(results)
+    return [_row(results, board, index, found) for board in both for index in board.order]
 
 
-def _row(results: Results, board: Board, index: int) -> Row:
+def _row(results: Results, board: Board, index: int, found: Sequence[Edge]) -> Row:
     optimizer = board.optimizers[index]
     present = (~np.isnan(board.scores[:, index])).sum(-1)
     diverged, runs = final_runs(results, optimizer, *RULES[board.name])
     tier, p = board.tiers
+    own = [edge for edge in found if (edge.optimizer, edge.selected_by) == (optimizer, RULES[board.name][0])]
+    told = all(known(record) for record in _records(results, optimizer))
     return Row(
         board=board.name,
         tier=int(tier[index]),
@@ -100,6 +143,7 @@ def _row(results: Results, board: Board, index: int) -> Row:
         score=float(board.score[index]),
         low=float(board.interval[0][index]),
         high=float(board.interval[1][index]),
+        iqm=float(board.iqm[index]),
         p=float(p[index]),
         tasks=int((present > 0).sum()),
         all_tasks=len(board.tasks),
@@ -111,6 +155,13 @@ def _row(results: Results, board: Board, index: int) -> Row:
         compile_s=_median(list(compile_seconds(results, optimizer).values())),
         end_to_end_s=_median(list(end_to_end_seconds(results, optimizer).values())),
         state_ratio=_median([r.meta["state_bytes"] / r.meta["param_bytes"] for r in _records(results, optimizer)]),
+        p_like=float(board.like_these[index]),
+        data_sets=len(set(board.data)),
+        own_units=len(board.own),
+        detectable=board.detectable,
+        detectable_share=float(np.expm1(board.detectable * np.median(board.scale))),
+        edges=float(len({edge.task for edge in own})) if told else np.nan,
+        edge_of=", ".join(dict.fromkeys(f"{edge.side} {edge.hyperparameter}" for edge in own)),
         losses={task: _loss(board.scores[t, index]) for t, task in enumerate(board.tasks)},
         metrics={
             task: (metric, _spread(board.metrics[t, index]))
@@ -127,7 +178,7 @@ def metric_name(results: Results, task: str) -> str:
 
 def final_runs(results: Results, optimizer: str, selected_by: str, split: str) -> tuple[int, int]:
     """Final runs that ended without a finite loss, and all of them."""
-    ends = [record.final(selected_by, f"{split}/loss")[:, -1] for record in _records(results, optimizer)]
+    ends = [record.ends(selected_by, f"{split}/loss") for record in _records(results, optimizer)]
     return int(sum((~np.isfinite(end)).sum() for end in ends)), sum(len(end) for end in ends)
 
 

@@ -200,6 +200,16 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.set_ylim(len(names) - 0.5, -0.5)
 
 
+def strip(ax: Axes, edge: float, step: float, ends: Sequence[tuple[Style, Sequence[float]]]) -> None:
+    """Intervals of where lines end, side by side right of `edge`, `step` apart: value, low and high for each line."""
+    for index, (style, (value, low, high)) in enumerate(ends):
+        x = edge + step * (index + 1.5)
+        ax.plot([x, x], [low, high], color=style.color, lw=1.4, alpha=0.6)
+        ax.plot(x, value, ls="", marker=style.marker, ms=4.5, color=style.color, mec="white", mew=0.4, zorder=5)
+    ax.axvline(edge + step / 2, color="#c8c8c8", lw=0.8)
+    ax.set_xlim(right=edge + step * (len(ends) + 1))
+
+
 def span(ax: Axes, values: Array, log: bool = False) -> None:
     """An x axis that holds the values with a margin; logarithmic, if allowed, where they span a factor of five."""
     finite = values[np.isfinite(values)]

@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench import stats
+from bench.constants import RULES
 from bench.machine import cores
 from bench.microbench.results import Microbench
 from bench.results import Results
 from bench.stats import Array
-from reports import speed
-from reports.boards import RULES, Board, compile_seconds, metric_name, step_ratios
+from reports import ranks, speed, targets, tuning
+from reports.boards import Board, compile_seconds, metric_name, step_ratios
 from reports.drawing import (
     FAINT,
     SHADE,
@@ -38,7 +39,8 @@ from reports.drawing import (
     styles,
     theme,
 )  # fmt: skip
-from reports.tables import SUBJECTS, too_few
+from reports.tables import SUBJECTS
+from reports.words import too_few
 
 BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 LR_BINS = 2  # a decade
@@ -71,7 +73,10 @@ def draw_all(results: Results, boards: Sequence[Board], measured: Microbench | N
 
 
 def _makers(results: Results, boards: Sequence[Board], measured: Microbench | None) -> list[Maker]:
-    of_results = (leaderboard, convergence_by_step, convergence_by_second, final, learning_rate, step_time)
+    of_results = (
+        leaderboard, ranks.critical_difference, convergence_by_step, convergence_by_second, targets.targets,
+        targets.steps_to_target, final, tuning.tunability, tuning.defaults, learning_rate, step_time,
+    )  # fmt: skip
     makers: list[Maker] = [partial(make, results, boards) for make in of_results] if results.units else []
     if measured is not None:
         makers += [partial(make, measured) for make in (speed.picture, speed.roofline)]
@@ -100,7 +105,8 @@ def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
     caption = (
         "Dot: mean over tasks of log loss in units of the task's scale, from the median optimizer. Bar: 95 % bootstrap "
         "interval over tasks and replicates together. Small dots: single tasks. Shaded and filled: not told apart from "
-        "the leader on these tasks (permutation test, Holm over all pairs, p > 0.05)."
+        "the leader on these tasks "
+        f"(permutation test, {stats.usual_control(count).words}, p > 0.05)."
     )
     if few := too_few(len(results.tasks), results.manifest["replicates"]):
         caption += f" {few}"

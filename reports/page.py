@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench import stats
+from bench import constants, stats
+from bench.constants import RULES
+from bench.edges import edges
 from bench.microbench.results import Microbench
 from bench.records import unit_name
 from bench.results import Results, read_timings
-from reports import speed, tables
-from reports.boards import RULES, compile_seconds
-from reports.tables import Row
+from reports import speed, tables, words
+from reports.boards import compile_seconds
+from reports.rows import Row, Spread, of_board
+from reports.standings import Standing
 
 # What each figure shows; what its intervals are is written in the figure itself.
 SENTENCES = {
@@ -28,6 +31,14 @@ SENTENCES = {
     "convergence_seconds": "The same over seconds of training on this machine: an optimizer with costlier steps is "
     "stretched to the right. Compiling is not in it.",
     "final": "Where each optimizer ended on each task: the replicates behind every number of the boards.",
+    "critical_difference": "Mean ranks over the tasks, as often asked for, joined where they could be chance; the "
+    "tiers of the boards, not these, are the verdicts.",
+    "targets": "How much of the budget it takes to reach the tasks' targets, and how often each optimizer is how far "
+    "behind the fastest.",
+    "steps_to_target": "What reaching each task's target is expected to cost in gradient evaluations, with restarts.",
+    "tunability": "How much is lost by tuning with fewer trials: a line that falls fast is an optimizer that is easy "
+    "to tune.",
+    "defaults": "What not tuning at all costs, and how wide the good learning rates are.",
     "learning_rate": "How much the learning rate matters: a wide basin is easy to tune, a narrow one is luck with few "
     "trials.",
     "step_time": "What one training step costs beside plain SGD, and what compiling costs once.",
@@ -60,8 +71,11 @@ def render(
     figures: Sequence[Figure],
     measured: Microbench | None = None,
     unread: Sequence[tuple[str, str, str]] = (),
+    standings: Sequence[Standing] = (),
+    worth: str = "",
 ) -> str:
-    """The page of a run, with the microbenchmarks of the suite if there are any, or why they are `unread`."""
+    """The page of a run, with the microbenchmarks of the suite if there are any, or why they are `unread`, and what
+    verdicts are `worth`."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -79,6 +93,12 @@ def render(
         seeds=manifest["seeds"],
         protocol=manifest["protocol"],
         boards=[_board(rows, name) for name in tables.SUBJECTS],
+        cautions=dict.fromkeys(said for name in tables.SUBJECTS for said in words.cautions(of_board(rows, name))),
+        standings=standings,
+        worth=worth,
+        control=stats.usual_control(sum(row.tier > 0 for row in of_board(rows, "optimization"))).words,
+        made=made(results),
+        own_units=max((row.own_units for row in rows), default=0),
         figures=[_figure(figure) for figure in figures],
         general=(stats.GENERAL_TASKS, stats.GENERAL_REPLICATES),
         searched=searched(results),
@@ -94,13 +114,19 @@ def render(
     )
 
 
+def made(results: Results) -> str:
+    """Where the constants come from that scores are in units of; empty where there are none."""
+    records = {record.meta["task"]: record for record in results.units}
+    found = [constants.find(record) for record in records.values()]
+    return ", and of ".join(dict.fromkeys(known.source for known in found if known))
+
+
 def _board(rows: Sequence[Row], name: str) -> dict[str, Any]:
-    own = tables.board(rows, name)
+    own = of_board(rows, name)
     return {
         "name": name,
         "subject": tables.SUBJECTS[name],
-        "answer": tables.answer(own),
-        "cautions": tables.cautions(own),
+        "answer": words.answer(own),
         "heads": list(tables.cells(own[0])) if own else [],
         "tasks": list(own[0].losses) if own else [],
         "metrics": {task: metric for task, (metric, _) in own[0].metrics.items()} if own else {},
@@ -120,7 +146,7 @@ def _row(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     return {"tier": row.tier, "cells": tables.cells(row), "tasks": cells}
 
 
-def ranged(spread: tables.Spread) -> tuple[str, str]:
+def ranged(spread: Spread) -> tuple[str, str]:
     """A mean, and the range of the replicates where there is one."""
     known = not np.isnan(spread.low) and spread.low != spread.high
     return tables.number(spread.mean), f"{tables.number(spread.low)} – {tables.number(spread.high)}" if known else ""
@@ -187,14 +213,14 @@ def problems(results: Results) -> list[tuple[str, str, str]]:
             absent = [name for name in names if name not in known]
             if absent:
                 found.append(("missing", f"{optimizer} on {task}", f"{len(absent)} of {len(names)} replicates not run"))
-    return found + _diverged(results) + _untimed(results)
+    return found + _diverged(results) + _at_edges(results) + _untimed(results)
 
 
 def _diverged(results: Results) -> list[tuple[str, str, str]]:
     found: dict[tuple[str, str, str], list[int]] = {}
     for record in results.units:
         for board, (selected_by, split) in RULES.items():
-            ends = record.final(selected_by, f"{split}/loss")[:, -1]
+            ends = record.ends(selected_by, f"{split}/loss")
             counts = found.setdefault((*record.cell, board), [0, 0])
             counts[0] += int((~np.isfinite(ends)).sum())
             counts[1] += len(ends)
@@ -202,6 +228,18 @@ def _diverged(results: Results) -> list[tuple[str, str, str]]:
         ("diverged", f"{optimizer} on {task}", f"{bad} of {runs} final runs ended without a finite loss ({board})")
         for (task, optimizer, board), (bad, runs) in found.items()
         if bad
+    ]
+
+
+def _at_edges(results: Results) -> list[tuple[str, str, str]]:
+    boards = {selected_by: name for name, (selected_by, _) in RULES.items()}
+    return [
+        (
+            "too narrow",
+            f"{edge.optimizer} on {edge.task}",
+            f"the best {edge.hyperparameter} lies at the {edge.side} edge of its space ({boards[edge.selected_by]})",
+        )
+        for edge in edges(results)
     ]
 
 

@@ -181,6 +181,7 @@ def test_export_has_the_contracts_columns(optgrid: Command, finished: Path, tmp_
         (["run", "--optimizers", "adam(b2)"], "the brackets must hold name=value pairs"),
         (["run", "--suite", "nope"], "there is no suite 'nope'"),
         (["run", "--replicates", "-1"], "replicates must be a whole number of at least 1"),
+        (["run", "--widen", "--trials", "1"], "--widen needs searches, and so --trials of at least 2"),
         (["run", "--workers", "0"], "--workers must be at least 1"),
         (["run", "--timeout", "0"], "--timeout must be a number of seconds above 0"),
         (["run", "--optimizers", "tests/toy.py,optimizers/sgd.py"], "toy"),
@@ -292,3 +293,23 @@ def test_check_says_what_is_broken_and_where(optgrid: Command, tmp_path: Path) -
     assert "TracerBoolConversionError" in said
     assert "line 5" in said.replace("\n", " ").replace("  ", " ")
     assert "all 11 checks hold" in said
+
+
+@pytest.mark.slow
+def test_calibrating_a_suite_freezes_its_constants_and_measures_its_verdicts(optgrid: Command, tmp_path: Path) -> None:
+    file = tmp_path / "smoke.json"
+    command = ("calibrate", "--suite", "smoke", "--replicates", "16", "--out", tmp_path / "pool", "--write", file)
+    told = optgrid(*command).stdout
+    content = json.loads(file.read_text())
+    assert set(content["budgets"]) == {"breast_cancer", "diabetes"}
+    assert set(content["measures"]["optimization"]["diabetes"]["reached"]) == {"sgd", "adam"}
+    rates = {(row["board"], row["procedure"], row["replicates"]): row for row in content["verdicts"]["false"]}
+    for row in rates.values():
+        assert 0 <= row["low"] <= row["share"] <= row["high"] <= 1
+    assert rates["optimization", "on these tasks", 8]["share"] < 0.15
+    assert "| optimization | on these tasks | 8 v 8 |" in told
+    before = file.read_text()
+    optgrid(*command)  # nothing is run or drawn anew
+    assert file.read_text() == before
+    mistake = optgrid("calibrate", "--suite", "smoke", "--replicates", "4", expect=2).stderr
+    assert "--replicates must be at least 16" in mistake

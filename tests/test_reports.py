@@ -16,11 +16,13 @@ import pytest
 from rich.console import Console
 
 import reports
+from bench.constants import RULES
 from bench.errors import UserError
 from bench.microbench import results as microbench
 from bench.records import Record
 from bench.results import Results, Timing
-from reports import boards, drawing, figures, page, speed, tables
+from reports import boards, drawing, figures, page, speed, tables, words
+from reports.rows import Row, of_board, read_csv, to_csv
 
 METRICS = {"flowers": "accuracy", "prices": "r2"}
 OPTIMIZERS = ("sgd", "adam", "momentum")
@@ -101,7 +103,7 @@ def run(
     return Results(folder, {**plan, **manifest}, units, {}, times)
 
 
-def rows(results: Results) -> list[tables.Row]:
+def rows(results: Results) -> list[Row]:
     return boards.rows(results, boards.boards(results))
 
 
@@ -173,7 +175,7 @@ def test_a_report_has_every_file(whole: Results) -> None:
 
 def test_every_number_of_the_csv_comes_from_the_records(whole: Results) -> None:
     for row in csv.DictReader(io.StringIO((whole.folder / "report" / "leaderboard.csv").read_text())):
-        selected_by, split = boards.RULES[row["board"]]
+        selected_by, split = RULES[row["board"]]
         for task, metric in METRICS.items():
             cell = whole.cell(task, row["optimizer"])
             loss = [np.log(r.final(selected_by, f"{split}/loss")[:, -1].astype(float)).mean() for r in cell]
@@ -195,7 +197,7 @@ def test_every_number_of_the_csv_comes_from_the_records(whole: Results) -> None:
 
 def test_the_board_is_in_the_order_of_the_results(whole: Results) -> None:
     for name in tables.SUBJECTS:
-        own = tables.board(rows(whole), name)
+        own = of_board(rows(whole), name)
         assert [row.optimizer for row in own] == ["adam", "sgd", "momentum"]
         assert own[0].tier == 1
         assert all(row.low <= row.score <= row.high for row in own)
@@ -203,7 +205,7 @@ def test_the_board_is_in_the_order_of_the_results(whole: Results) -> None:
 
 def test_csv_and_back(whole: Results) -> None:
     path = whole.folder / "report" / "leaderboard.csv"
-    assert tables.to_csv(tables.read_csv(path)) == path.read_text() == tables.to_csv(rows(whole))
+    assert to_csv(read_csv(path)) == path.read_text() == to_csv(rows(whole))
 
 
 def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +288,7 @@ def test_printing_needs_nothing_heavy(whole: Results) -> None:
 def test_the_terminal_board_fits(whole: Results, width: int) -> None:
     console = Console(width=width, file=io.StringIO(), record=True)
     for name in tables.SUBJECTS:
-        console.print(tables.terminal_table(tables.board(rows(whole), name), width))
+        console.print(tables.terminal_table(of_board(rows(whole), name), width))
     shown = console.export_text()
     assert "…" not in shown
     assert all(name in shown for name in OPTIMIZERS)
@@ -304,35 +306,76 @@ def test_the_page_answers_first_and_says_how_sure(whole: Results) -> None:
     html = text(whole)
     assert html.index("adam leads") < html.index("<table")
     assert "Too few tasks (2) for a general verdict" in html
-    assert "scales come from this run's own results" in html.replace("\n", " ")
+    assert "Scales and centres come from this run's own results" in html.replace("\n", " ")
 
 
 # Words
 
 
-def test_answers_in_words() -> None:
-    def row(optimizer: str, tier: int) -> tables.Row:
-        numbers = dict.fromkeys(
-            ("score", "low", "high", "p", "step_ratio", "compile_s", "end_to_end_s", "state_ratio"), 0.0
-        )
-        counts = {"tasks": 8, "all_tasks": 8, "replicates": 3, "runs": 72, "diverged": 0, "missing": 0}
-        return tables.Row(board="optimization", tier=tier, optimizer=optimizer, **counts, **numbers)  # type: ignore[arg-type]
+def row(optimizer: str, tier: int, **more: Any) -> Row:
+    names = ("score", "low", "high", "iqm", "p", "step_ratio", "compile_s", "end_to_end_s", "state_ratio", "edges")
+    counts = {"tasks": 8, "all_tasks": 8, "replicates": 3, "runs": 72, "diverged": 0, "missing": 0, "own_units": 0}
+    unknown = dict.fromkeys(("detectable", "detectable_share", "p_like"), np.nan)
+    values = dict.fromkeys(names, 0.0) | unknown | counts | {"data_sets": 8} | more
+    return Row(board="optimization", tier=tier, optimizer=optimizer, edge_of="", **values)
 
+
+def test_what_would_have_been_seen_in_words() -> None:
+    several = [row(name, 1, detectable=0.314, detectable_share=0.12) for name in "ab"]
+    assert words.cautions(several)[-1] == (
+        "Optimization: not told apart is not equal; a difference of 0.31 in score, 12% of the loss on the median task, "
+        "would have been seen four times in five."
+    )
+    assert (
+        "difference of 0.31 in score would"
+        in words.cautions([row(name, 1, detectable=0.314, detectable_share=4.0) for name in "ab"])[-1]
+    )
+    assert len(words.cautions(several[:1])) == 1  # with nobody to be told apart from
+
+
+def test_units_of_the_run_itself_are_told() -> None:
+    assert words.cautions([row("a", 1, own_units=8)])[-1].startswith("Scores are in units of this run")
+    assert words.cautions([row("a", 1, own_units=2)])[-1].startswith("Scores on 2 of 8 tasks are in units of this run")
+
+
+def test_what_verdicts_are_worth_in_words() -> None:
+    rate = {"procedure": "tiers of a board", "replicates": 3, "names": 10, "share": 0.041, "low": 0.03, "high": 0.055}
+    verdicts = {"false": [{**rate, "board": "speed"}, {**rate, "procedure": "other", "board": "none"}]}
+    said = words.worth(verdicts, 3, 10)
+    assert "one optimizer under 10 names, each with 3 replicates, some are told apart on 4.1% (3.0% to 5.5%) of" in said
+    assert words.worth(verdicts, 3, 11) == words.worth(verdicts, 5, 10) == words.worth({}, 3, 10) == ""
+
+
+def test_what_holds_on_tasks_like_these_in_words() -> None:
+    def said(*p: float, data_sets: int = 12) -> str:
+        rivals = [row(name, 1, p_like=value, data_sets=data_sets) for name, value in zip("bcd", p, strict=False)]
+        return words.cautions([row("a", 1, p_like=np.nan, data_sets=data_sets), *rivals])[1]
+
+    assert said(0.04, 0.06).endswith("b is told apart from a.")
+    assert said(0.3, 0.06).endswith("none is told apart from a.")
+    assert said(0.3, 0.06, data_sets=6).endswith("from a, and with 6 data sets and 2 rivals none could be.")
+
+
+def test_answers_in_words() -> None:
     a, b, c, d = (row("a", 1), row("b", 1), row("c", 2), row("d", 0))
-    assert tables.answer([a, b, c, d]) == (
+    assert words.answer([a, b, c, d]) == (
         "a has the best score on these 8 tasks; b is not told apart from it; c is worse."
     )
-    assert tables.answer([a, c]) == "a leads, and every other is told apart from it on these 8 tasks: c."
-    assert "no other is told apart" in tables.answer([a, b])
-    assert "nothing to compare" in tables.answer([a, d])
-    assert "none is ranked" in tables.answer([d])
-    assert "9 others are worse" in tables.answer([a, b, *[c] * 9])
-    assert tables.cautions([a, b]) == ["Tiers are about these tasks; on others the order may differ."]
+    assert words.answer([a, c]) == "a leads, and every other is told apart from it on these 8 tasks: c."
+    assert "no other is told apart" in words.answer([a, b])
+    assert "nothing to compare" in words.answer([a, d])
+    assert "none is ranked" in words.answer([d])
+    assert "9 others are worse" in words.answer([a, b, *[c] * 9])
+    on_these = "Tiers are about these tasks; on others the order may differ."
+    many = "With so many optimizers, up to about one in twenty of the differences found may be false."
+    assert words.cautions([a, b])[0] == words.cautions([a, *[b] * 19])[0] == on_these
+    assert many not in words.cautions([a, *[b] * 19])
+    assert words.cautions([a, *[b] * 20])[:2] == [on_these, many]
 
 
 def test_a_design_that_cannot_tell_says_so(tmp_path: Path) -> None:
     results = run(tmp_path, tasks=["flowers"], replicates=2)
-    cautions = tables.cautions(tables.board(rows(results), "optimization"))
+    cautions = words.cautions(of_board(rows(results), "optimization"))
     assert "Too few tasks (1) and replicates (2)" in cautions[0]
     assert "cannot tell any two" in cautions[1]
 
@@ -391,11 +434,12 @@ def test_odd_runs_have_a_report(name: str, tmp_path: Path, monkeypatch: pytest.M
     expected -= {"convergence_seconds"} if not results.timings else set()
     expected -= {"step_time"} if name == "all cached" else set()
     expected -= {"learning_rate"} if name == "nothing searched" else set()
+    expected -= {"critical_difference"} if name in ("one optimizer", "one unit", "nothing searched") else set()
     assert drawn == expected
 
 
 def test_an_optimizer_without_every_task_is_shown_but_not_ranked(tmp_path: Path) -> None:
-    own = tables.board(rows(odd_runs(tmp_path)["missing"]), "optimization")
+    own = of_board(rows(odd_runs(tmp_path)["missing"]), "optimization")
     last = own[-1]
     assert (last.optimizer, last.tier, last.tasks, last.all_tasks, last.missing) == ("adam", 0, 1, 2, 3)
     assert np.isnan(last.losses["prices"].mean)
@@ -407,7 +451,7 @@ def test_an_optimizer_without_every_task_is_shown_but_not_ranked(tmp_path: Path)
 
 def test_what_diverged_counts_and_is_named(tmp_path: Path) -> None:
     results = odd_runs(tmp_path)["diverged"]
-    own = tables.board(rows(results), "generalization")
+    own = of_board(rows(results), "generalization")
     last = own[-1]
     assert (last.optimizer, last.diverged, last.runs, last.score) == ("adam", 12, 12, 3.0)
     assert last.losses["flowers"].mean == np.inf

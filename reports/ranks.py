@@ -1,0 +1,90 @@
+"""The picture of mean ranks: Demsar's critical-difference diagram (Demsar, 2006, JMLR 7:1-30, section 3.2.4)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench import stats
+from bench.results import Results
+from bench.stats import Array
+from bench.stats.ranks import ranks
+from reports.boards import Board
+from reports.drawing import FAINT, INK, Picture, Style, blank, styles
+from reports.tables import chance
+
+ROW, BAR = 1.0, 0.55  # heights, of names and of bars that join them
+
+
+def critical_difference(results: Results, boards: Sequence[Board]) -> Picture | None:
+    """Mean ranks over tasks on both boards, with bars that join those not told apart; None of fewer than two."""
+    ranked = [np.flatnonzero(board.tiers[0]) for board in boards]
+    if any(len(those) < 2 for those in ranked):
+        return None
+    title = "Mean ranks over tasks, and what they tell apart"
+    caption = (
+        "Mean rank over tasks of each optimizer's mean over replicates, 1 the best; of those with results on every "
+        "task. Bars join mean ranks closer than Nemenyi's critical difference, 5 % for all pairs of a board together, "
+        "which is for use where Friedman's p is small. It takes tasks for independent draws and ranks alone for all "
+        "there is: sizes of differences and replicates do not count, and a rank depends on who else takes part. The "
+        "verdicts are the boards' tiers, from tests on replicates."
+    )
+    rows = -(-max(map(len, ranked)) // 2)
+    figure = blank(1.3 + 2 * (1.0 + 0.24 * rows), title, caption)
+    for ax, board, those in zip(figure.subplots(2, 1), boards, ranked, strict=True):
+        means = np.array([stats.means(board.z[t : t + 1])[those] for t in range(len(board.tasks))])
+        _diagram(ax, board, [board.optimizers[int(o)] for o in those], means, styles(results.optimizers))
+    return Picture("critical_difference", title, caption, figure)
+
+
+def _diagram(ax: Axes, board: Board, names: Sequence[str], means: Array, look: dict[str, Style]) -> None:
+    """One board's diagram; x is mean rank and y counts downwards from the scale."""
+    count, tasks = len(names), len(means)
+    mean = ranks(means).mean(0)
+    order = [int(o) for o in np.argsort(mean, kind="stable")]
+    bars = joined(stats.nemenyi(means)[np.ix_(order, order)])
+    below = 0.6 + BAR * len(bars)
+    half = -(-count // 2)
+    ax.plot([1, count], [0, 0], color=INK, lw=1.0)
+    for rank in range(1, count + 1):
+        ax.plot([rank, rank], [0, -0.2], color=INK, lw=1.0)
+        ax.text(rank, -0.35, str(rank), ha="center", va="bottom", fontsize=8, color=FAINT)
+    for place, o in enumerate(order):
+        left = place < half
+        edge = 1 - 0.02 * (count - 1) if left else count + 0.02 * (count - 1)
+        y = below + ROW * (place if left else count - 1 - place)
+        style = look[names[o]]
+        ax.plot([mean[o], mean[o], edge], [0, y, y], color=style.color, lw=1.2, dashes=style.dash)
+        ax.plot(mean[o], 0, ls="", marker=style.marker, ms=5.5, color=style.color, mec="white", mew=0.5, zorder=5)
+        ax.text(edge, y, f" {names[o]}  {mean[o]:.2f} ", ha="right" if left else "left", va="center", fontsize=9)
+    for level, (first, last) in enumerate(bars):
+        y, over = 0.45 + BAR * level, 0.004 * (count - 1)  # equals are a bar too
+        ax.plot([mean[order[first]] - over, mean[order[last]] + over], [y, y], color=INK, lw=3.2, zorder=4)
+    _scale(ax, count, stats.critical_difference(count, tasks))
+    said = f", Friedman p {chance(stats.friedman(means))}" if count > 2 else ""
+    ax.set_title(f"{board.name.capitalize()}{said}", pad=2)
+    ax.set_ylim(below + ROW * (half - 1) + 0.7, -2.6)
+    share = min(0.009 * (max(map(len, names)) + 8), 0.36)  # of the width, for names on either side
+    beside = (count - 1) * share / (1 - 2 * share)
+    ax.set_xlim(1 - beside, count + beside)
+    ax.set_axis_off()
+
+
+def _scale(ax: Axes, count: int, difference: float) -> None:
+    """The critical difference as a bar over the scale, or in words where no two can be that far apart."""
+    if difference > count - 1:
+        words = f"critical difference {difference:.2f}: no mean ranks can be that far apart"
+        ax.text(1, -1.6, words, ha="left", va="center", fontsize=8, color=FAINT)
+        return
+    ax.errorbar(1 + difference / 2, -1.6, xerr=difference / 2, color=INK, lw=1.4, capsize=3)
+    ax.text(1 + difference, -1.6, f"  critical difference {difference:.2f}", ha="left", va="center", fontsize=8)
+
+
+def joined(p: Array) -> list[tuple[int, int]]:
+    """First and last of each longest group of neighbours not told apart, of optimizers in order of mean rank."""
+    groups: list[tuple[int, int]] = []
+    for first in range(len(p)):
+        last = int(np.flatnonzero(p[first] > stats.LEVEL).max())
+        if last > first and not any(start <= first and last <= end for start, end in groups):
+            groups.append((first, last))
+    return groups
