@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench import records
+from bench.data import DATASETS
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.records import Record
@@ -112,9 +113,10 @@ class Results:
 
     @property
     def data(self) -> list[str]:
-        """The data set of each task, which several may share."""
+        """What the rows of each task are taken from, which several may share."""
         of = {record.meta["task"]: str(record.meta.get("data", record.meta["task"])) for record in self.units}
-        return [of[name] for name in self.tasks]
+        origins = {name: dataset.origin or name for name, dataset in DATASETS.items()}
+        return [origins.get(of[name], of[name]) for name in self.tasks]
 
     def scores(self, selected_by: str, split: str, share: float = 1.0) -> np.ndarray:
         """Mean over seeds of the log of the loss, floored, after a share of the budget: float64 (tasks, optimizers,

@@ -19,6 +19,7 @@ DATASETS = {
             ),
             sizes=(3500, 750, 750),
             licence="MNIST, CC BY-SA 3.0",
+            origin="mnist",
         ),
         Dataset(
             "digits",
@@ -89,6 +90,7 @@ DATASETS = {
             ),
             sizes=(37741, 8088, 8088),
             licence="MIT",
+            origin="diamonds",
         ),
         Dataset(
             "diamonds_cut",
@@ -99,6 +101,7 @@ DATASETS = {
             ),
             sizes=(37743, 8087, 8087),
             licence="MIT",
+            origin="diamonds",
         ),
         Dataset(
             "txhousing",

@@ -35,6 +35,7 @@ class Dataset:
       checked: whether the source itself makes sure that it always gives the same arrays.
       split: how the rows are split.
       version: moves when the arrays change.
+      origin: what its rows are taken from, where others are too; they are one set of data to a statistician.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     checked: bool = False
     split: Split = RandomSplit()  # noqa: RUF009  # frozen
     version: int = 1
+    origin: str = field(default="", repr=False)
 
     @property
     def file(self) -> Path:
