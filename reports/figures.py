@@ -103,7 +103,7 @@ def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
     size = [_count(count, "optimizer"), _count(len(results.tasks), "task")]
     title = f"Leaderboard: {', '.join(size)}, {_count(results.manifest['replicates'], 'replicate')}"
     caption = (
-        "Dot: mean over tasks of log loss in units of the task's scale, from the median optimizer. Bar: 95 % bootstrap "
+        "Dot: mean over tasks of log loss in units of the task's scale, from its centre. Bar: 95 % bootstrap "
         "interval over tasks and replicates together. Small dots: single tasks. Shaded and filled: not told apart from "
         "the leader on these tasks "
         f"(permutation test, {stats.usual_control(count).words}, p > 0.05)."

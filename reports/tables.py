@@ -86,7 +86,7 @@ def to_markdown(rows: Sequence[Row], worth: str = "") -> str:
         if own:
             parts.append(_markdown_table(own))
     parts.append(
-        "Score: mean over tasks of log loss in units of the task's scale, from the median optimizer; lower is better. "
+        "Score: mean over tasks of log loss in units of the task's scale, from its centre; lower is better. "
         "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
         "all pairs. Losses: geometric mean over replicates (smallest to largest). Diverged: final runs without a "
         "finite loss. Edge: tasks whose best setting lies at the edge of its "
