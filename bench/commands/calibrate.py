@@ -84,8 +84,8 @@ def _scaled(pool: "Results", effects: "Results") -> "tuple[dict[str, Array], dic
         units = stats.scales(scores), stats.centres(scores)
         every = (scores, effects.scores(*rule), pool.scores(*rule, share=SLOWER))
         boards[board] = tuple(stats.scaled(some, *units) for some in every)  # type: ignore[assignment]  # three
-    speed = measures.speed(pool)
-    targets = dict(zip(pool.tasks, speed.targets, strict=True))
+    targets = {task: constants.target(pool, task, *constants.RULES["optimization"])[0] for task in pool.tasks}
+    speed = measures.speed(pool, targets)
     slower = replace(speed, times=speed.times / SLOWER)
     boards["speed"] = (-speed.left, -measures.speed(effects, targets).left, -slower.left)
 
