@@ -28,7 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Runs what is missing of the pool, measures, writes the suite's constants and prints what verdicts are worth."""
+    """Runs what is missing of the pool, measures, writes the suite's constants and prints what verdicts are worth; 1 if
+    one is wrong too often, or too few replicates tell."""
     import json
 
     from rich.console import Console
@@ -68,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
     write_atomically(file, (json.dumps({**frozen, "verdicts": measured}, indent=1) + "\n").encode())
     console.print(calibration.table(measured), markup=False, highlight=False, soft_wrap=True)
     for words in (unfit := calibration.unfit(measured)):
-        console.print(f"wrong too often: {words}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"not shown to be right often enough: {words}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"constants: {file}", markup=False, highlight=False, soft_wrap=True)
     return int(bool(unfit))
 
