@@ -65,7 +65,7 @@ def defaults(results: Results, boards: Sequence[Board]) -> Picture:
         "the best trial of its search, a failed one counted as its starting loss; large marker and bar: geometric mean "
         "over replicates and tasks with its 95 % bootstrap interval over both together. Right: decades of learning "
         f"rates around the best within {100 * measures.WITHIN:.0f} % of its loss, all trials of all replicates of a "
-        "task together, other hyperparameters varied too, so a lower bound; large marker and bar: mean over tasks with "
+        "task together, other hyperparameters varied too: an estimate; large marker and bar: mean over tasks with "
         "its 95 % t interval. Order of the robustness board."
     )
     order, whole = found.order, stats.complete(found.cost)
