@@ -3,7 +3,7 @@
 A record is arrays by name and metadata; on disk an .npz without pickles, with the metadata as JSON beside the arrays
 and a checksum over both. Arrays, T trials, K chosen settings, S final seeds, P points of a curve:
 
-    step (P,)                           steps after which the curves were read
+    step (P,)                           gradient evaluations after which the curves were to be read, 0 to the budget
     hparams/NAME (T,)                   settings of the search
     position/NAME (T,)                  where they lie in their space, 0 at its lowest value, 1 at its highest
     open/NAME (2,)                      whether the space could be extended at its lower and at its upper end
@@ -12,6 +12,8 @@ and a checksum over both. Arrays, T trials, K chosen settings, S final seeds, P 
     chosen (K,)                         the trials that were run again: their union
     final/SPLIT/METRIC (K, S, P)        curves on fresh seeds
     {search,final}/{grad_evals,diverged,distance}
+
+`grad_evals` are those that had been spent when a curve was read: more than `step` says where a step takes several.
 """
 
 import hashlib
@@ -24,10 +26,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import UserError
 from bench.files import write_atomically
 
 SCHEMA = 1
 FOLDER = "units"
+NEAR = 1e-9  # shares of a budget that differ by less are one
 
 
 class DamagedRecord(Exception):
@@ -65,18 +69,63 @@ class Record:
         index = int(np.flatnonzero(self.arrays["chosen"] == self.arrays[f"selected/{selected_by}"])[0])
         return self.arrays[f"final/{name}"][index]
 
-    def ends(self, selected_by: str, name: str, share: float = 1.0) -> np.ndarray:
-        """The final runs (S,) of `name`, read where the protocol reads them, within a share of the budget.
+    def ends(self, selected_by: str, name: str) -> np.ndarray:
+        """The final runs (S,) of `name`, read where the protocol reads them.
 
         That is the last point, but under the checkpoint 'best' and selected by validation loss where that is lowest.
         """
         values = self.final(selected_by, name)
-        points = int(np.searchsorted(self.arrays["step"], share * self.meta["budget"], side="right"))
         if selected_by == "train" or self.meta.get("protocol", {}).get("checkpoint", "final") == "final":
-            return values[:, points - 1]
-        losses = self.final(selected_by, f"{selected_by}/loss")[:, :points]
+            return values[:, -1]
+        losses = self.final(selected_by, f"{selected_by}/loss")
         best = np.argmin(np.where(np.isfinite(losses), losses, np.inf), axis=1)
         return np.take_along_axis(values, best[:, None], axis=1)[:, 0]
+
+    @property
+    def share(self) -> float:
+        """How much of the budget that it was made with it is read to; 1 but for what `at` returns."""
+        return float(self.meta.get("share", 1.0))
+
+    @property
+    def whole_budget(self) -> int:
+        """The budget that it was made with, in gradient evaluations."""
+        return int(self.meta.get("whole_budget", self.meta["budget"]))
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Shares of the whole budget at which its curves were read, the start left out: (P - 1,), ascending.
+
+        Points lie evenly but for their rounding to whole evaluations, and have the share that they were meant to have.
+        """
+        step = self.arrays["step"]
+        even = np.linspace(0.0, self.share, len(step))
+        rounded = np.abs(even * self.whole_budget - step).max() <= 0.5 + NEAR
+        return (even if rounded else step / self.whole_budget)[1:]
+
+    def at(self, share: float) -> "Record":
+        """The same record read at a share of its whole budget: its curves end at the last point within it.
+
+        The settings stay those selected at the whole budget. `meta` then has as budget that of the last point, and
+        beside it `whole_budget` and `share`. How far parameters moved by then is not known, and NaN; a run diverged if
+        it had by then.
+
+        Raises:
+          UserError: the share is not above 0 and at most 1, or nothing but the start was read within it.
+        """
+        if not 0 < share <= 1:
+            raise UserError(f"a share of the budget is above 0 and at most 1, not {share:g}")
+        points = 1 + int(np.searchsorted(self.shares, share + NEAR, side="right"))
+        if points == 1:
+            raise UserError(f"{self.name} was first read at {self.shares[0]:.3g} of its budget, not by {share:g}")
+        if points == len(self.arrays["step"]):
+            return self
+        arrays = {name: _until(points, name, a) for name, a in self.arrays.items()}
+        for stage in ("search", "final"):
+            if f"{stage}/diverged" in arrays:
+                finite = np.isfinite(arrays[f"{stage}/train/loss"][..., -1])
+                arrays[f"{stage}/diverged"] = np.where(finite, np.int32(-1), arrays[f"{stage}/diverged"])
+        read = {"budget": int(self.arrays["step"][points - 1]), "share": float(self.shares[points - 2])}
+        return Record({**self.meta, "whole_budget": self.whole_budget, **read}, arrays)
 
     def first_seeds(self, seeds: int) -> "Record":
         """The same with no more than the first `seeds` final seeds."""
@@ -89,6 +138,14 @@ class Record:
         """The setting that `selected_by` chose."""
         trial = int(self.arrays[f"selected/{selected_by}"])
         return {name: float(values[trial]) for name, values in self.group("hparams").items()}
+
+
+def _until(points: int, name: str, array: np.ndarray) -> np.ndarray:
+    """An array of a record that is read at its first points."""
+    stage, _, rest = name.partition("/")
+    if rest == "distance":
+        return np.full_like(array, np.nan)
+    return array[..., :points] if name == "step" or (stage in ("search", "final") and rest != "diverged") else array
 
 
 def unit_name(task: str, optimizer: str, replicate: int) -> str:

@@ -8,7 +8,8 @@ RUN/report/             made from the above alone
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bench import records
 from bench.data import DATASETS
 from bench.errors import UserError
 from bench.files import write_atomically
-from bench.records import Record
+from bench.records import NEAR, Record
 
 MANIFEST = "run.json"
 TIMINGS = "timings"
@@ -82,6 +83,7 @@ class Results:
       units: whole records, sorted by name.
       damaged: {file: what is wrong with it}, for files that are not whole records.
       timings: {(task, optimizer): Timing}, for the cells that have been timed.
+      share: how much of every budget the records are read to; 1 but for what `at` returns.
     """
 
     folder: Path
@@ -89,6 +91,7 @@ class Results:
     units: Sequence[Record]
     damaged: Mapping[str, str]
     timings: Mapping[tuple[str, str], Timing]
+    share: float = 1.0
 
     @property
     def tasks(self) -> list[str]:
@@ -104,7 +107,57 @@ class Results:
 
     def cell(self, task: str, optimizer: str) -> list[Record]:
         """The records of one cell, by replicate; empty where there are none."""
-        return [record for record in self.units if record.cell == (task, optimizer)]
+        return list(self._cells.get((task, optimizer), ()))
+
+    def of(self, optimizer: str) -> list[Record]:
+        """The records of an optimizer."""
+        return list(self._by_optimizer.get(optimizer, ()))
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str], list[Record]]:
+        found: dict[tuple[str, str], list[Record]] = {}
+        for record in self.units:
+            found.setdefault(record.cell, []).append(record)
+        return found
+
+    @cached_property
+    def _by_optimizer(self) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {}
+        for record in self.units:
+            found.setdefault(record.meta["optimizer"], []).append(record)
+        return found
+
+    @cached_property
+    def shares(self) -> list[float]:
+        """Shares of the budget at which every record was read, ascending; the last is `share`."""
+        read = {(record.arrays["step"].tobytes(), record.whole_budget): record for record in self.units}
+        each = [record.shares for record in read.values()]
+        common = [share for share in (each[0] if each else ()) if all(np.abs(s - share).min() <= NEAR for s in each)]
+        return [round(float(share), 9) for share in common] or [self.share]
+
+    def at(self, share: float) -> "Results":
+        """The same run read at a shorter budget: at the last of `shares` within a share of the whole one.
+
+        Every curve is cut there, and settings stay those that were selected at the whole budget; see
+        `bench.records.Record.at`. All that is made of results is then made of these.
+
+        Raises:
+          UserError: the share is not above 0 and at most 1; no point but the start is within it; or the learning rate
+            has a shape over the whole budget, so that a run cut short is none of a shorter budget.
+        """
+        if not 0 < share <= 1:
+            raise UserError(f"a share of the budget is above 0 and at most 1, not {share:g}")
+        within = [read for read in self.shares if read <= share + NEAR]
+        if not within:
+            raise UserError(
+                f"the first evaluation of every task is at {self.shares[0]:.3g} of its budget, not {share:g}"
+            )
+        if within[-1] == self.share:
+            return self
+        schedule = self.manifest["protocol"].get("schedule", "constant")
+        if schedule != "constant":
+            raise UserError(f"a {schedule} schedule is made for the whole budget, and a part of it is no shorter run")
+        return replace(self, units=[record.at(within[-1]) for record in self.units], share=within[-1])
 
     @property
     def devices(self) -> list[str]:
@@ -118,16 +171,15 @@ class Results:
         origins = {name: dataset.origin or name for name, dataset in DATASETS.items()}
         return [origins.get(of[name], of[name]) for name in self.tasks]
 
-    def scores(self, selected_by: str, split: str, share: float = 1.0) -> np.ndarray:
-        """Mean over seeds of the log of the loss, floored, after a share of the budget: float64 (tasks, optimizers,
-        replicates).
+    def scores(self, selected_by: str, split: str) -> np.ndarray:
+        """Mean over seeds of the log of the loss, floored, at the budget: float64 (tasks, optimizers, replicates).
 
         NaN where there is no record; inf where a run diverged.
         """
         replicates = 1 + max((record.meta["replicate"] for record in self.units), default=-1)
         scores = np.full((len(self.tasks), len(self.optimizers), replicates), np.nan)
         for record in self.units:
-            losses = record.ends(selected_by, f"{split}/loss", share).astype(np.float64)
+            losses = record.ends(selected_by, f"{split}/loss").astype(np.float64)
             floored = np.log(np.maximum(np.where(np.isfinite(losses), losses, np.inf), record.meta["floor"]))
             task, optimizer = record.cell
             scores[self.tasks.index(task), self.optimizers.index(optimizer), record.meta["replicate"]] = floored.mean()

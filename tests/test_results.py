@@ -9,8 +9,9 @@ import pytest
 
 from bench import frames, records, results
 from bench.errors import UserError
+from bench.protocol import Protocol
 from bench.records import Record
-from bench.results import ROUNDS
+from bench.results import ROUNDS, Results
 
 MANIFEST = {
     "suite": "core",
@@ -134,3 +135,116 @@ def test_the_tables_say_which_setting_each_final_run_had(folder: Path) -> None:
     assert set(zip(trials.selected_by, trials.learning_rate, strict=True)) == {("train", 0.2), ("valid", 0.3)}
     assert set(trials.status) == {"ok"}
     assert made.units.environment_jax.item() == "1.2"
+
+
+# A shorter budget
+
+
+def curved(task: str, budget: int, evaluations: int = 20, spent: np.ndarray | None = None, **protocol: Any) -> Record:
+    """A record of two trials whose losses are the numbers of their points, with the points of the real protocol."""
+    step = Protocol(evaluations=evaluations).points(budget)
+    losses = np.broadcast_to(np.arange(len(step), dtype=np.float32), (1, 2, len(step)))
+    arrays: dict[str, np.ndarray] = {
+        **{"step": step, "chosen": np.array([1]), "selected/train": np.array(1), "selected/valid": np.array(1)},
+        **{f"final/{split}/loss": losses for split in ("train", "valid", "test")},
+        **{f"search/{split}/loss": losses[0] for split in ("train", "valid", "test")},
+        "final/grad_evals": np.broadcast_to(step if spent is None else spent, losses.shape),
+        **{"final/diverged": np.array([[-1, -1]]), "search/diverged": np.array([-1, -1])},
+        **{"final/distance": np.ones((1, 2)), "search/distance": np.ones(2)},
+    }
+    meta = {
+        **{"task": task, "optimizer": "o", "replicate": 0, "floor": 0.01, "budget": budget, "metric": "loss"},
+        "protocol": {"schedule": "constant", **protocol},
+    }
+    return Record(meta, arrays)
+
+
+def of(*units: Record, schedule: str = "constant") -> Results:
+    tasks = [unit.meta["task"] for unit in units]
+    return Results(Path(), {**MANIFEST, "tasks": tasks, "protocol": {"schedule": schedule}}, units, {}, {})
+
+
+@pytest.mark.parametrize("budget", [270, 400, 1234])
+def test_each_point_has_the_share_that_it_was_meant_to_have(budget: int) -> None:
+    whole = curved("t", budget)
+    assert whole.shares == pytest.approx(np.arange(1, 21) / 20)
+    for point, share in enumerate(whole.shares, start=1):
+        cut = whole.at(share)
+        assert cut.ends("train", "train/loss").tolist() == [point, point]
+        assert cut.meta["budget"] == whole.arrays["step"][point]
+        assert cut.share == pytest.approx(share)
+        assert cut.whole_budget == budget
+        assert cut.shares == pytest.approx(whole.shares[:point])
+
+
+def test_a_share_between_two_points_is_read_at_the_one_before() -> None:
+    cut = curved("t", 270).at(0.37)
+    assert cut.share == pytest.approx(0.35)
+    assert cut.meta["budget"] == 94  # 94.5, rounded to the even one
+    assert {cut.arrays[name].shape[-1] for name in ("step", "final/grad_evals", "search/test/loss")} == {8}
+    assert cut.at(0.2).meta == curved("t", 270).at(0.2).meta
+    assert cut.at(0.9) is cut
+
+
+def test_of_a_rule_that_takes_several_gradients_a_step_the_same_point_is_read() -> None:
+    points = Protocol().points(35)
+    spent = points + points % 2  # two a step, so that an odd number of evaluations is one more
+    plain, double = curved("t", 35), curved("t", 35, spent=spent)
+    for share in plain.shares:
+        assert double.at(share).arrays["step"].tolist() == plain.at(share).arrays["step"].tolist()
+        assert double.at(share).meta["budget"] == plain.at(share).meta["budget"]
+        assert double.at(share).final("train", "grad_evals").max() <= double.at(share).meta["budget"] + 1
+
+
+def test_what_diverged_after_a_shorter_budget_had_not_by_then() -> None:
+    whole = curved("t", 100)
+    losses = whole.arrays["final/train/loss"].copy()
+    losses[0, 0, 10:] = np.nan
+    diverged = {"final/train/loss": losses, "final/diverged": np.array([[47, -1]])}
+    record = Record(whole.meta, {**whole.arrays, **diverged})
+    assert record.at(0.45).arrays["final/diverged"].tolist() == [[-1, -1]]
+    assert record.at(0.5).arrays["final/diverged"].tolist() == [[47, -1]]
+    assert np.isnan(record.at(0.5).arrays["final/distance"]).all()
+
+
+def test_a_run_is_read_at_shares_that_all_its_tasks_have() -> None:
+    both = of(curved("t", 400), curved("short", 10))  # ten points only
+    assert both.shares == pytest.approx(np.arange(1, 11) / 10)
+    cut = both.at(0.37)
+    assert (cut.share, cut.shares[-1]) == (0.3, 0.3)
+    assert [record.meta["budget"] for record in cut.units] == [120, 3]
+    assert np.exp(cut.scores("train", "train")).ravel() == pytest.approx([6.0, 3.0])
+    assert both.at(1.0) is both
+
+
+def test_the_best_checkpoint_is_the_best_of_a_shorter_budget() -> None:
+    record = curved("t", 100, checkpoint="best")
+    losses = np.abs(np.arange(21.0) - 12) + np.zeros((1, 2, 1))
+    record = Record(record.meta, {**record.arrays, "final/valid/loss": losses})
+    assert record.ends("valid", "test/loss").tolist() == [12, 12]
+    assert record.at(0.4).ends("valid", "test/loss").tolist() == [8, 8]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan"), float("inf")])
+def test_a_share_is_of_the_budget(share: float) -> None:
+    for whole in (of(curved("t", 100)), curved("t", 100)):
+        with pytest.raises(UserError, match="a share of the budget is above 0 and at most 1"):
+            whole.at(share)
+
+
+def test_what_cannot_be_read_at_a_shorter_budget_says_why() -> None:
+    with pytest.raises(UserError, match=r"first evaluation of every task is at 0\.05 of its budget, not 0\.02"):
+        of(curved("t", 100)).at(0.02)
+    with pytest.raises(UserError, match=r"t--o--r00 was first read at 0\.05 of its budget, not by 0\.02"):
+        curved("t", 100).at(0.02)
+    with pytest.raises(UserError, match="a cosine schedule is made for the whole budget"):
+        of(curved("t", 100), schedule="cosine").at(0.5)
+    assert of(curved("t", 100), schedule="cosine").at(1.0).share == 1.0
+    assert of().shares == [1.0]
+
+
+def test_records_are_found_by_cell_and_by_optimizer() -> None:
+    both = of(curved("t", 100), curved("s", 100))
+    assert [record.meta["task"] for record in both.of("o")] == ["t", "s"]
+    assert both.cell("s", "o") == [both.units[1]]
+    assert both.cell("s", "p") == both.of("p") == []

@@ -149,7 +149,7 @@ def test_the_best_checkpoint_selects_and_is_read_where_validation_loss_is_lowest
         np.testing.assert_array_equal(record.ends("train", "train/loss"), record.final("train", "train/loss")[:, -1])
         moved += int((at < 4).sum())
         # Within half of the budget only its first three points are there to be the best.
-        half = record.ends("valid", "valid/loss", share=0.5)
+        half = record.at(0.5).ends("valid", "valid/loss")
         np.testing.assert_array_equal(half, valid[:, :3].min(axis=1))
     assert moved  # else the last point is always the best
 

@@ -80,10 +80,11 @@ def _scaled(pool: "Results", effects: "Results") -> "tuple[dict[str, Array], dic
     from reports import measures
 
     boards: dict[str, tuple[Array, Array, Array]] = {}  # of the pool, of the effects, and of the pool a tenth slower
+    late = pool.at(SLOWER)
     for board, rule in constants.RULES.items():
         scores = pool.scores(*rule)
         units = stats.scales(scores), stats.centres(scores)
-        every = (scores, effects.scores(*rule), pool.scores(*rule, share=SLOWER))
+        every = (scores, effects.scores(*rule), late.scores(*rule))
         boards[board] = tuple(stats.scaled(some, *units) for some in every)  # type: ignore[assignment]  # three
     targets = {task: constants.target(pool, task, *constants.RULES["optimization"])[0] for task in pool.tasks}
     speed = measures.speed(pool, targets)
@@ -93,12 +94,12 @@ def _scaled(pool: "Results", effects: "Results") -> "tuple[dict[str, Array], dic
     adam = pool.optimizers.index("adam")
     plain, twice, uncorrected = map(effects.optimizers.index, (PLAIN, TWICE, UNCORRECTED))
     changed: dict[str, Effect] = {name: ({}, {}) for name in ("learning rate x 2", "no bias correction", "10 % slower")}
-    for board, (z, others, late) in boards.items():
+    for board, (z, others, slow) in boards.items():
         half = z.shape[2] // 2  # of the same runs, so that they may not be on both sides
         pairs = (
             (others[:, plain], others[:, twice]),
             (z[:, adam], others[:, uncorrected]),
-            (z[:, adam, :half], late[:, adam, half:]),
+            (z[:, adam, :half], slow[:, adam, half:]),
         )
         for effect, (one, other) in zip(changed.values(), pairs, strict=True):
             effect[0][board], effect[1][board] = one, other
