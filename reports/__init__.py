@@ -53,13 +53,11 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
     write_atomically(folder / "leaderboard.md", told.encode())
     for standing in more:
         write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
-    shown = []
     for drawn in figures.draw_all(results, both, speed):
         for ending, content in drawn.files.items():
             write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
-        shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
     index = folder / "index.html"
-    write_atomically(index, page.render(results, rows, shown, speed, unread, more, worth).encode())
+    write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
     return index
 
 
@@ -115,7 +113,8 @@ def _digest(results: Results, measured: Path | None) -> str:
     of_bench = ("constants", "edges", "results", "records", "microbench/results")
     code = [*sorted(here.glob("*.py")), *sorted((bench / "stats").glob("*.py"))]
     digest = hashlib.sha256(code_digest(*code, *(bench / f"{name}.py" for name in of_bench)).encode())
-    for file in (*sorted((here / "templates").iterdir()), *sorted(constants.FOLDER.glob("*.json"))):
+    templates = sorted(file for file in (here / "templates").rglob("*") if file.is_file())
+    for file in (*templates, *sorted(constants.FOLDER.glob("*.json"))):
         digest.update(file.read_bytes())
     digest.update(json.dumps([dict(results.manifest), dict(results.damaged)], sort_keys=True).encode())
     for record in results.units:

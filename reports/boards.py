@@ -154,7 +154,7 @@ def _row(results: Results, board: Board, index: int, found: Sequence[Edge]) -> R
         step_ratio=_step_ratio(results, optimizer),
         compile_s=_median(list(compile_seconds(results, optimizer).values())),
         end_to_end_s=_median(list(end_to_end_seconds(results, optimizer).values())),
-        state_ratio=_median([r.meta["state_bytes"] / r.meta["param_bytes"] for r in _records(results, optimizer)]),
+        state_ratio=_median(list(state_ratios(results, optimizer).values())),
         p_like=float(board.like_these[index]),
         data_sets=len(set(board.data)),
         own_units=len(board.own),
@@ -209,6 +209,11 @@ def _cold_median(results: Results, optimizer: str, seconds: Callable[[Mapping[st
 def step_ratios(results: Results, optimizer: str) -> dict[str, float]:
     """{task: time of a step as a multiple of SGD's}, for the tasks that were timed."""
     return {task: timing.ratio for (task, name), timing in results.timings.items() if name == optimizer}
+
+
+def state_ratios(results: Results, optimizer: str) -> dict[str, float]:
+    """{task: the optimizer's memory in multiples of the parameters'}."""
+    return {r.meta["task"]: r.meta["state_bytes"] / r.meta["param_bytes"] for r in _records(results, optimizer)}
 
 
 def _step_ratio(results: Results, optimizer: str) -> float:

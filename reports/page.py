@@ -1,15 +1,19 @@
-"""The report's page: one HTML file with everything in it, that needs no network and runs no script.
+"""The report's page: one HTML file with everything in it, that needs no network and draws itself in a browser.
 
-Everything that comes from a run is escaped by the template. Words live in the template, numbers come from here.
+Words live in the template, numbers come from `reports.payload`; the scripts are named in the page's security policy by
+their hashes, so that nothing else in it can run, whatever a run's names hold.
 """
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from bench import constants, stats
 from bench.constants import RULES
@@ -17,34 +21,17 @@ from bench.edges import edges
 from bench.microbench.results import Microbench
 from bench.records import unit_name
 from bench.results import Results, read_timings
-from reports import speed, tables, words
+from reports import payload, speed
 from reports.boards import compile_seconds
-from reports.rows import Row, Spread, of_board
-from reports.standings import Standing
+from reports.rows import Row, of_board
 
-# What each figure shows; what its intervals are is written in the figure itself.
-SENTENCES = {
-    "leaderboard": "Scores over all tasks, on both boards: left is better, and intervals that overlap widely mean that "
-    "the order could have come out otherwise.",
-    "convergence_steps": "How fast training loss falls with gradient evaluations, at the setting that reached the "
-    "lowest training loss.",
-    "convergence_seconds": "The same over seconds of training on this machine: an optimizer with costlier steps is "
-    "stretched to the right. Compiling is not in it.",
-    "final": "Where each optimizer ended on each task: the replicates behind every number of the boards.",
-    "critical_difference": "Mean ranks over the tasks, as often asked for, joined where they could be chance; the "
-    "tiers of the boards, not these, are the verdicts.",
-    "targets": "How much of the budget it takes to reach the tasks' targets, and how often each optimizer is how far "
-    "behind the fastest.",
-    "steps_to_target": "What reaching each task's target is expected to cost in gradient evaluations, with restarts.",
-    "tunability": "How much is lost by tuning with fewer trials: a line that falls fast is an optimizer that is easy "
-    "to tune.",
-    "defaults": "What not tuning at all costs, and how wide the good learning rates are.",
-    "learning_rate": "How much the learning rate matters: a wide basin is easy to tune, a narrow one is luck with few "
-    "trials.",
-    "step_time": "What one training step costs beside plain SGD, and what compiling costs once.",
-    "speed": "How fast the suite itself is beside other ways to train the same, and beside optax's updates.",
-    "roofline": "Where a training step goes: how near its parts come to what arithmetic and memory allow.",
-}
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("state", "tables", "drawing", "charts", "measures", "main")  # of the folder app, in the order they need
+TABS = {
+    "answer": "Answer", "boards": "Boards", "convergence": "Convergence", "targets": "Targets", "tuning": "Tuning",
+    "pairs": "Pairs", "costs": "Costs", "gap": "Generalization gap", "task": "Task by task",
+    "method": "How it was done",
+}  # fmt: skip
 ENVIRONMENT = {
     "optgrid": "optgrid",
     "commit": "commit",
@@ -56,50 +43,41 @@ ENVIRONMENT = {
 }
 
 
-class Figure(NamedTuple):
-    """A figure as the page needs it."""
-
-    name: str
-    title: str
-    caption: str
-    svg: bytes
-
-
 def render(
     results: Results,
     rows: Sequence[Row],
-    figures: Sequence[Figure],
     measured: Microbench | None = None,
     unread: Sequence[tuple[str, str, str]] = (),
-    standings: Sequence[Standing] = (),
     worth: str = "",
 ) -> str:
     """The page of a run, with the microbenchmarks of the suite if there are any, or why they are `unread`, and what
     verdicts are `worth`."""
-    folder = Path(__file__).parent / "templates"
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     manifest = results.manifest
+    scripts = [_plotly(), _app()]
     return environment.get_template("report.html.j2").render(
+        style=Markup((TEMPLATES / "page.css").read_text()),
+        scripts=[Markup(script) for script in scripts],
+        allowed=Markup(" ".join(f"'sha256-{_sha256(script)}'" for script in scripts)),
+        data=payload.encode(payload.payload(results)) if results.units else "",
+        tabs=TABS.items(),
+        undialled=undialled(results),
         suite=f"{manifest.get('suite', '')}@{manifest.get('suite_version', '')}",
         tasks=results.tasks,
         optimizers=results.optimizers,
         replicates=manifest["replicates"],
         seeds=manifest["seeds"],
         protocol=manifest["protocol"],
-        boards=[_board(rows, name) for name in tables.SUBJECTS],
-        cautions=dict.fromkeys(said for name in tables.SUBJECTS for said in words.cautions(of_board(rows, name))),
-        standings=standings,
         worth=worth,
         control=stats.usual_control(sum(row.tier > 0 for row in of_board(rows, "optimization"))).words,
         made=made(results),
         own_units=max((row.own_units for row in rows), default=0),
-        figures=[_figure(figure) for figure in figures],
         general=(stats.GENERAL_TASKS, stats.GENERAL_REPLICATES),
         searched=searched(results),
         budgets=budgets(results),
@@ -114,51 +92,34 @@ def render(
     )
 
 
+def _plotly() -> str:
+    """The charts' library, from its package's own copy."""
+    return files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
+
+
+def _app() -> str:
+    """The page's own script: its files in one scope."""
+    parts = [(TEMPLATES / "app" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return '(() => {\n"use strict";\n' + "".join(parts) + "})();\n"
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def undialled(results: Results) -> str:
+    """Why there is no dial for shorter budgets; empty where there is one."""
+    schedule = results.manifest["protocol"].get("schedule", "constant")
+    if schedule == "constant":
+        return ""
+    return f"No dial: a run on a {schedule} schedule cut short is not one of that length."
+
+
 def made(results: Results) -> str:
     """Where the constants come from that scores are in units of; empty where there are none."""
     records = {record.meta["task"]: record for record in results.units}
     found = [constants.find(record) for record in records.values()]
     return ", and of ".join(dict.fromkeys(known.source for known in found if known))
-
-
-def _board(rows: Sequence[Row], name: str) -> dict[str, Any]:
-    own = of_board(rows, name)
-    return {
-        "name": name,
-        "subject": tables.SUBJECTS[name],
-        "answer": words.answer(own),
-        "heads": list(tables.cells(own[0])) if own else [],
-        "tasks": list(own[0].losses) if own else [],
-        "metrics": {task: metric for task, (metric, _) in own[0].metrics.items()} if own else {},
-        "rows": [_row(row, own) for row in own],
-    }
-
-
-def _row(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
-    cells = [
-        {
-            "loss": ranged(spread),
-            "best": spread.mean == tables.best(rows, task),
-            "metric": ranged(row.metrics[task][1]) if task in row.metrics else None,
-        }
-        for task, spread in row.losses.items()
-    ]
-    return {"tier": row.tier, "cells": tables.cells(row), "tasks": cells}
-
-
-def ranged(spread: Spread) -> tuple[str, str]:
-    """A mean, and the range of the replicates where there is one."""
-    known = not np.isnan(spread.low) and spread.low != spread.high
-    return tables.number(spread.mean), f"{tables.number(spread.low)} – {tables.number(spread.high)}" if known else ""
-
-
-def _figure(figure: Figure) -> dict[str, str]:
-    return {
-        "name": figure.name,
-        "alt": f"{figure.title}. {figure.caption}",
-        "sentence": SENTENCES[figure.name],
-        "source": f"data:image/svg+xml;base64,{base64.b64encode(figure.svg).decode()}",
-    }
 
 
 def searched(results: Results) -> list[dict[str, str]]:

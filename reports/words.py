@@ -1,6 +1,7 @@
 """What a board says, in sentences: who leads, what is not shown, and what it cannot say."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,37 @@ def answer(rows: Sequence[Row]) -> str:
         return f"{leader} has the best score, but no other is told apart from it {where}: {listed(tied)}."
     not_apart, worse = (f"{listed(group)} {'is' if len(group) == 1 else 'are'}" for group in (tied, behind))
     return f"{leader} has the best score {where}; {not_apart} not told apart from it; {worse} worse."
+
+
+def margin(rows: Sequence[Row]) -> str:
+    """By how much the leader of one board is ahead, of the next one and of the best that is told apart from it."""
+    ranked = [row for row in rows if row.tier]
+    if len(ranked) < 2 or all(len(row.losses) < 1 for row in ranked):
+        return ""
+    leader, second = ranked[0], ranked[1]
+    behind = next((row for row in ranked[1:] if row.tier > 1), None)
+    rivals = [second] if behind in (None, second) else [second, behind]
+    said = [f"{_lower(leader, row)} {row.optimizer}'s" for row in rivals]
+    kind = "test" if leader.board == "generalization" else "training"
+    return (
+        f"On the median task its {kind} loss is {listed(said)}; score {leader.score:+.2f}"
+        + ("" if math.isnan(leader.low) else f" ({leader.low:+.2f} to {leader.high:+.2f})")
+        + f" beside {listed([f'{row.score:+.2f}' for row in rivals])}."
+    )
+
+
+def _lower(leader: Row, other: Row) -> str:
+    """How far the leader's loss lies below another's on the median task."""
+    pairs = [(leader.losses[task].mean, other.losses[task].mean) for task in leader.losses]
+    change = statistics.median(_change(one, two) for one, two in pairs)
+    return f"{abs(change):.0%} {'below' if change < 0 else 'above'}" if round(abs(change), 2) else "level with"
+
+
+def _change(one: float, two: float) -> float:
+    """Of a loss beside another, as a share of it; a diverged one is the worst there is."""
+    if math.isinf(one) or math.isinf(two):
+        return 0.0 if one == two else -1.0 if math.isinf(two) else 1.0
+    return one / two - 1
 
 
 def cautions(rows: Sequence[Row]) -> list[str]:

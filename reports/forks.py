@@ -1,0 +1,23 @@
+"""Work on all cores by processes forked from this one, which have the results and the packages already."""
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from bench.machine import cores
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def spread(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
+    """The function's values in order; one after another where forking cannot be done, or threads forbid it."""
+    threaded = threading.active_count() > 1 or "jax" in sys.modules  # JAX's threads are not Python's
+    workers = min(len(cores()), len(items))
+    if threaded or workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        return [function(item) for item in items]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        return list(pool.map(function, items))

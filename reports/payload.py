@@ -1,0 +1,173 @@
+"""The data of a report's page: what its charts and tables are made from, as one compact text.
+
+Views of all budgets, curves, trials and costs; indices stand for optimizers and tasks, null for what is not there or
+not finite, and numbers have four significant digits, which is more than a screen shows.
+"""
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench.protocol import SELECTIONS
+from bench.records import Record
+from bench.results import Results
+from bench.stats import Array
+from bench.task import SPLITS
+from reports import boards
+from reports.drawing import styles
+from reports.forks import spread
+from reports.views import view
+
+DIGITS = 4
+QUANTILES = (0.1, 0.5, 0.9)
+SYMBOLS = {
+    "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross", "X": "x",
+    "<": "triangle-left", ">": "triangle-right",
+}  # fmt: skip
+
+
+def encode(content: Mapping[str, Any]) -> str:
+    """Values, arrays among them, as compressed JSON in base64."""
+    text = json.dumps(_plain(content), separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
+
+
+def payload(results: Results) -> dict[str, Any]:
+    """All of a run."""
+    constant = results.manifest["protocol"].get("schedule", "constant") == "constant"
+    shares = results.shares if constant else [results.share]
+    return {
+        "suite": results.manifest.get("suite", ""),
+        "optimizers": [
+            {"name": name, "color": look.color, "symbol": SYMBOLS[look.marker], "dash": _dash(look.dash)}
+            for name, look in styles(results.optimizers).items()
+        ],
+        "tasks": [_task(results, task) for task in results.tasks],
+        "shares": shares,
+        "views": spread(partial(_view, results), shares),
+        "costs": _costs(results),
+    }
+
+
+def _view(results: Results, share: float) -> dict[str, Any]:
+    content: dict[str, Any] = _plain(view(results.at(share)))
+    return content
+
+
+def _dash(dash: Sequence[float]) -> str:
+    return ",".join(f"{1.5 * part:g}px" for part in dash) if dash else "solid"
+
+
+def _task(results: Results, task: str) -> dict[str, Any]:
+    """One task's curves and trials, optimizer by optimizer; None for one that has no record on it."""
+    cells = [results.cell(task, name) for name in results.optimizers]
+    first = next(cell[0] for cell in cells if cell)
+    own = str(first.meta["metric"])
+    falls = own == "loss" or _falls([record for cell in cells for record in cell], own)
+    kinds = [(split, metric) for split in SPLITS for metric in dict.fromkeys(["loss", own])]
+    timings = [results.timings.get((task, name)) for name in results.optimizers]
+    return {
+        "name": task,
+        "metric": own,
+        "falls": falls,
+        "budget": first.meta["budget"],
+        "step": first.arrays["step"],
+        "evaluations": [_evaluations(cell[0]) if cell else None for cell in cells],
+        "seconds": [timing.seconds_per_step if timing else None for timing in timings],
+        "curves": {
+            by: {
+                f"{split}/{metric}": [_quantiles(cell, by, split, metric, metric == "loss" or falls) for cell in cells]
+                for split, metric in kinds
+            }
+            for by in SELECTIONS
+        },
+        "chosen": {by: [_chosen(cell, by) for cell in cells] for by in SELECTIONS},
+        "trials": [_trials(cell) for cell in cells],
+    }
+
+
+def _falls(records: Sequence[Record], metric: str) -> bool:
+    """Whether a metric is better when it is lower: whether it falls in the trials whose loss fell furthest."""
+    best = [(record, int(np.argmin(_ends(record)))) for record in records]
+    change = [np.diff(record.arrays[f"search/train/{metric}"][trial, [0, -1]])[0] for record, trial in best]
+    return bool(np.nanmedian(np.where(np.isfinite(change), change, 0.0)) < 0)
+
+
+def _ends(record: Record) -> Array:
+    losses = record.arrays["search/train/loss"][:, -1]
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def _evaluations(record: Record) -> Array:
+    """Gradient evaluations at each point; the most that a run of it has spent there."""
+    return np.asarray(record.arrays["final/grad_evals"].reshape(-1, len(record.arrays["step"])).max(0))
+
+
+def _quantiles(cell: Sequence[Record], by: str, split: str, metric: str, falls: bool) -> Array | None:
+    """QUANTILES over replicates and seeds, (3, P), a run that diverged worse than all others; None of no record.
+
+    Lower is better if it `falls`.
+    """
+    if not cell:
+        return None
+    runs, losses = (
+        np.concatenate([record.final(by, f"{split}/{name}") for record in cell]).astype(float)
+        for name in (metric, "loss")
+    )
+    if metric == "loss":
+        runs = np.maximum(runs, cell[0].meta["floor"])
+    ranked = np.where(np.isfinite(losses) & np.isfinite(runs), runs, np.inf if falls else -np.inf)
+    return np.asarray(np.quantile(ranked, QUANTILES, axis=0, method="inverted_cdf"))
+
+
+def _chosen(cell: Sequence[Record], by: str) -> list[str]:
+    """The setting that each replicate chose, in words."""
+    return [
+        ", ".join(f"{name}={value:.3g}" for name, value in record.chosen_hparams(by).items()) or "nothing to choose"
+        for record in cell
+    ]
+
+
+def _trials(cell: Sequence[Record]) -> dict[str, Any] | None:
+    """Learning rates tried and the training loss of each trial at every point; None where none was searched."""
+    searched = [record for record in cell if "hparams/learning_rate" in record.arrays]
+    if not searched:
+        return None
+    losses = np.concatenate([record.arrays["search/train/loss"] for record in searched]).astype(float)
+    return {
+        "rate": np.concatenate([record.arrays["hparams/learning_rate"] for record in searched]),
+        "loss": np.maximum(losses, searched[0].meta["floor"]).T,
+    }
+
+
+def _costs(results: Results) -> dict[str, Any]:
+    """What steps, compiling and memory cost, by optimizer and task; None where it was not measured."""
+    names = results.optimizers
+    by_task = {
+        "step": [boards.step_ratios(results, name) for name in names],
+        "compile": [boards.compile_seconds(results, name) for name in names],
+        "end_to_end": [boards.end_to_end_seconds(results, name) for name in names],
+        "state": [boards.state_ratios(results, name) for name in names],
+    }
+    return {kind: [[found.get(task) for task in results.tasks] for found in every] for kind, every in by_task.items()}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: arrays as lists, numbers with DIGITS significant digits, None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
