@@ -27,7 +27,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench calibrate lint golden verified mutants frozen peers clean
+.PHONY: help setup bench report test test-all microbench calibrate lint golden verified mutants frozen peers browser clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,7 +43,7 @@ report: setup
 test: setup
 	@$(PYTEST) -n 2 --dist worksteal $(ARGS)
 
-test-all: setup peers
+test-all: setup peers browser
 	@$(PYTEST) -n 2 --dist worksteal -m 'slow or not slow' $(ARGS)
 
 microbench: setup peers
@@ -74,6 +74,15 @@ frozen: peers
 
 peers: $(PEERS)/.installed
 
+# For the tests of the page: Playwright, and a Chromium where there is none yet. What cannot be had is said and skipped.
+browser: setup
+	@$(VENV)/bin/python -c 'import playwright' 2>/dev/null || { extras=browser; $(install); } >>.cache/install.log 2>&1 || \
+	  echo "optgrid: Playwright could not be installed (see .cache/install.log): the tests in a browser are skipped" >&2
+	@command -v chromium chromium-browser google-chrome chrome >/dev/null || { \
+	  { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  $(VENV)/bin/python -m playwright install chromium; } >>.cache/install.log 2>&1 || \
+	  echo "optgrid: no Chromium could be installed (see .cache/install.log): the tests in a browser are skipped" >&2
+
 clean:
 	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build
 
@@ -88,8 +97,8 @@ else \
     { echo "$(PYTHON) has no working venv module (on Debian or Ubuntu install python3-venv)"; exit 2; }; \
   $(VENV)/bin/pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && uv=$(VENV)/bin/uv; \
 fi; \
-if [ -n "$$uv" ]; then $$uv pip install -q --python $(VENV)/bin/python -c constraints.txt -e '.[dev]'; \
-else $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
+if [ -n "$$uv" ]; then $$uv pip install -q --python $(VENV)/bin/python -c constraints.txt -e ".[$${extras:-dev}]"; \
+else $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e ".[$${extras:-dev}]"; fi
 endef
 
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -26,8 +26,9 @@ function sorted(rows, key) {
   return [...rows].sort((a, b) => {
     const [one, other] = [a.texts[head] ?? "", b.texts[head] ?? ""];
     const [x, y] = [sortKey(one), sortKey(other)];
-    const order = x === y ? (x >= Number.MAX_VALUE ? one.localeCompare(other) : 0) : x < y ? -1 : 1;
-    return descending && x < Number.MAX_VALUE && y < Number.MAX_VALUE ? -order : order;
+    if (x === Infinity || y === Infinity) return x === y ? 0 : x - y > 0 ? 1 : -1;
+    const order = x === y ? (x === Number.MAX_VALUE ? one.localeCompare(other) : 0) : x < y ? -1 : 1;
+    return descending ? -order : order;
   });
 }
 
