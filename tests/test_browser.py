@@ -85,10 +85,9 @@ def traces(page: Any, chart: str) -> Any:
 
 
 def cells(page: Any, table: str) -> list[list[str]]:
-    """Texts of a table's rows, without its small print."""
-    found: list[list[str]] = page.evaluate(
-        "id => [...document.querySelectorAll(`#${id} tbody tr`)].map(row => [...row.cells].map(c => c.innerText))", table
-    )
+    """Texts of a table's rows."""
+    texts = "row => [...row.cells].map(cell => cell.innerText)"
+    found: list[list[str]] = page.evaluate(f"[...document.querySelectorAll('#{table} tbody tr')].map({texts})")
     return found
 
 
