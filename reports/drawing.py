@@ -1,7 +1,7 @@
 """How pictures look and become files: one theme, axes, legends and captions that every picture shares.
 
-An optimizer has one colour, marker and dash in every picture of a run, from a palette that the colour-blind can tell
-apart; markers and dashes carry it in greyscale. Figures are made without pyplot, so that nothing global is touched.
+An optimizer has one look in every picture of a run (`reports.looks`); where there are many, all but the foremost are
+grey. Figures are made without pyplot, so that nothing global is touched.
 """
 
 import io
@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,25 +19,67 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from bench.results import Results
 from bench.stats import Array
+from reports import looks
+from reports.boards import Board
+from reports.looks import GREY, Look
 
 WIDTH = 9.0  # inches, 100 pixels each on a page
 FORMATS = ("png", "svg", "pdf")
 INK, FAINT, SHADE = "#222222", "#6b6b6b", "#eef3f8"
-# seaborn's "colorblind" without its two palest, the most different first
-PALETTE = [sns.color_palette("colorblind").as_hex()[index] for index in (0, 3, 2, 1, 4, 9, 5, 7)]
-MARKERS = "osD^vP<X>"
-DASHES = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (2.5, 1))
+BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 
 
-class Style(NamedTuple):
-    """How an optimizer looks."""
+@dataclass(frozen=True)
+class Cast:
+    """Who is in a picture.
 
-    color: str
-    marker: str
-    dash: tuple[float, ...]
+    Attributes:
+      looks: how each is drawn, by name in the order of the run; grey where it does not stand out.
+      foremost: those that stand out, and that a legend names.
+      scale: of lines and markers.
+    """
+
+    looks: Mapping[str, Look]
+    foremost: Sequence[str]
+    scale: float = 1.0
+
+    @property
+    def behind(self) -> list[str]:
+        """The others."""
+        return [name for name in self.looks if name not in self.foremost]
+
+    @property
+    def said(self) -> str:
+        """What the grey ones are, as the end of a caption; empty where there are none."""
+        if not self.behind:
+            return ""
+        return f" In colour: the {len(self.foremost)} first of both boards, taken in turns; in grey: the {self.others}."
+
+    @property
+    def others(self) -> str:
+        """How many are grey."""
+        return f"{len(self.behind)} other" + "s" * (len(self.behind) > 1)
+
+    def line(self, name: str) -> dict[str, Any]:
+        """How a curve of the optimizer is drawn: its look, or thin, grey and behind."""
+        look = self.looks[name]
+        if name not in self.foremost:
+            return {"color": look.color, "lw": 0.6 * self.scale, "alpha": 0.8, "zorder": 1.5}
+        return {
+            "color": look.color, "lw": 1.6 * self.scale, "dashes": look.dash, "marker": look.marker,
+            "ms": 4 * self.scale, "mec": "white", "mew": 0.4, "zorder": 2,
+        }  # fmt: skip
+
+
+def cast(boards: Sequence[Board], scale: float = 1.0) -> Cast:
+    """The optimizers of a run."""
+    first = looks.foremost(boards)
+    look = {name: own if name in first else own._replace(color=GREY) for name, own in looks.of(boards).items()}
+    return Cast(look, first, scale)
 
 
 @dataclass(frozen=True)
@@ -64,14 +106,6 @@ class Drawn:
     title: str
     caption: str
     files: Mapping[str, bytes]
-
-
-def styles(optimizers: Sequence[str]) -> dict[str, Style]:
-    """A look for each optimizer, by its place in the run."""
-    return {
-        name: Style(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
-        for i, name in enumerate(optimizers)
-    }
 
 
 def render(picture: Picture) -> dict[str, bytes]:
@@ -176,38 +210,77 @@ def label_edges(axes: Sequence[tuple[Axes, str]], x: str, y: str) -> None:
             ax.set_xlabel(x)
 
 
-def legend(figure: Figure, title: str, optimizers: Sequence[str]) -> None:
+def legend(figure: Figure, title: str, those: Cast) -> None:
     """One legend for all panels, under the figure's title and in rows."""
-    look = styles(optimizers)
-    lines = [
-        Line2D([], [], color=s.color, marker=s.marker, dashes=s.dash, ms=5, mec="white", mew=0.4, lw=1.6, label=name)
-        for name, s in look.items()
-    ]
-    columns = max(1, min(len(lines), int(630 / (42 + 5.2 * max(map(len, optimizers))))))
-    by_row = [line for column in range(columns) for line in lines[column::columns]]  # a legend fills column by column
+    longest = max(map(len, [*those.foremost, f"{those.others} in grey" if those.behind else ""]))
+    columns = max(1, int(630 / (42 + 5.2 * longest)))
     legend = figure.legend(
-        handles=by_row, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.4, fontsize=8.5,
-        title=title, title_fontproperties={"weight": "bold", "size": 12}, alignment="left", borderpad=0,
+        handles=handles(those, columns), loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.4,
+        fontsize=8.5, title=title, title_fontproperties={"weight": "bold", "size": 12}, alignment="left", borderpad=0,
     )  # fmt: skip
     legend.get_title().set_position((0, 4))
 
 
-def name_rows(ax: Axes, names: Sequence[str]) -> None:
+def handles(those: Cast, columns: int) -> list[Line2D]:
+    """A legend's lines, such that they come row by row in so many columns, which a legend fills one by one."""
+    lines = []
+    for name in those.foremost:
+        line = those.line(name)
+        lines.append(Line2D([], [], **line | {"ms": 1.25 * line["ms"]}, label=name))
+    if those.behind:
+        lines.append(Line2D([], [], color=GREY, lw=1.2 * those.scale, label=f"{those.others} in grey"))
+    columns = min(len(lines), columns)
+    return [line for column in range(columns) for line in lines[column::columns]]
+
+
+def name_rows(ax: Axes, names: Sequence[str], size: float = 9) -> None:
     """The first row at the top, each with its name."""
-    ax.set_yticks(range(len(names)), names, color=INK, fontsize=9)
+    ax.set_yticks(range(len(names)), names, color=INK, fontsize=size)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_ylim(len(names) - 0.5, -0.5)
 
 
-def strip(ax: Axes, edge: float, step: float, ends: Sequence[tuple[Style, Sequence[float]]]) -> None:
-    """Intervals of where lines end, side by side right of `edge`, `step` apart: value, low and high for each line."""
-    for index, (style, (value, low, high)) in enumerate(ends):
-        x = edge + step * (index + 1.5)
-        ax.plot([x, x], [low, high], color=style.color, lw=1.4, alpha=0.6)
-        ax.plot(x, value, ls="", marker=style.marker, ms=4.5, color=style.color, mec="white", mew=0.4, zorder=5)
+def dots(ax: Axes, rows: Sequence[Array], those: Sequence[Look], size: float, alpha: float = 0.75) -> None:
+    """Small dots under the bar of each row."""
+    for (color,), ys in _alike([(look.color,) for look in those]):
+        x = np.concatenate([np.ravel(rows[y]) for y in ys])
+        height = np.concatenate([np.full(np.size(rows[y]), y + BELOW) for y in ys])
+        ax.plot(x, height, ls="", marker="o", ms=size, mew=0, color=color, alpha=alpha)
+
+
+def bars(ax: Axes, low: Array, high: Array, those: Sequence[Look], width: float, alpha: float = 0.7) -> None:
+    """A bar in each row."""
+    for (color,), ys in _alike([(look.color,) for look in those]):
+        x = np.array([[low[y], high[y], np.nan] for y in ys]).ravel()
+        ax.plot(x, np.repeat(ys, 3), color=color, lw=width, alpha=alpha)
+
+
+def markers(
+    ax: Axes, x: Array, those: Sequence[Look], size: float, edge: float = 0.6, hollow: NDArray[np.bool_] | None = None
+) -> None:
+    """A marker in each row with a value; with an edge in white or, where some are hollow, in their colour."""
+    kinds = [(look.color, look.marker, hollow is not None and bool(hollow[y])) for y, look in enumerate(those)]
+    for (color, marker, empty), ys in _alike(kinds):
+        ax.plot(x[ys], ys, ls="", marker=marker, ms=size, mfc="white" if empty else color, mew=edge, zorder=5,
+                mec="white" if hollow is None else color)  # fmt: skip
+
+
+def _alike(kinds: Sequence[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], list[int]]]:
+    """Rows by what they look like: of many, most are alike, and one line drawn is much faster than one for each."""
+    return [(kind, [y for y, own in enumerate(kinds) if own == kind]) for kind in dict.fromkeys(kinds)]
+
+
+def strip(ax: Axes, edge: float, step: float, those: Cast, ends: Mapping[str, Sequence[float]]) -> None:
+    """Intervals of where the lines of the foremost end, side by side right of `edge`, `step` apart: value, low and high
+    of each."""
+    for index, name in enumerate(those.foremost):
+        look, (value, low, high), x = those.looks[name], ends[name], edge + step * (index + 1.5)
+        ax.plot([x, x], [low, high], color=look.color, lw=1.4 * those.scale, alpha=0.6)
+        ax.plot(x, value, ls="", marker=look.marker, ms=4.5 * those.scale, color=look.color, mec="white", mew=0.4,
+                zorder=5)  # fmt: skip
     ax.axvline(edge + step / 2, color="#c8c8c8", lw=0.8)
-    ax.set_xlim(right=edge + step * (len(ends) + 1))
+    ax.set_xlim(right=edge + step * (len(those.foremost) + 1))
 
 
 def span(ax: Axes, values: Array, log: bool = False) -> None:

@@ -18,31 +18,33 @@ from bench.machine import cores
 from bench.microbench.results import Microbench
 from bench.results import Results
 from bench.stats import Array
-from reports import ranks, speed, targets, tuning
+from reports import measures, ranks, speed, targets, tuning
 from reports.boards import Board, compile_seconds, metric_name, step_ratios
 from reports.drawing import (
     FAINT,
     SHADE,
+    Cast,
     Drawn,
     Picture,
-    Style,
+    bars,
     blank,
     by_task,
+    cast,
+    dots,
     label_edges,
     legend,
     log_axis,
     log_y,
+    markers,
     name_rows,
-    put_caption,
     render,
     span,
-    styles,
     theme,
 )  # fmt: skip
+from reports.looks import Look
 from reports.tables import SUBJECTS
 from reports.words import too_few
 
-BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 LR_BINS = 2  # a decade
 
 
@@ -73,11 +75,22 @@ def draw_all(results: Results, boards: Sequence[Board], measured: Microbench | N
 
 
 def _makers(results: Results, boards: Sequence[Board], measured: Microbench | None) -> list[Maker]:
-    of_results = (
-        leaderboard, ranks.critical_difference, convergence_by_step, convergence_by_second, targets.targets,
-        targets.steps_to_target, final, tuning.tunability, tuning.defaults, learning_rate, step_time,
-    )  # fmt: skip
-    makers: list[Maker] = [partial(make, results, boards) for make in of_results] if results.units else []
+    makers: list[Maker] = []
+    if results.units:
+        fast, robust = measures.speed(results), measures.robustness(results)
+        makers = [
+            partial(leaderboard, results, boards),
+            partial(ranks.critical_difference, boards),
+            partial(convergence_by_step, results, boards),
+            partial(convergence_by_second, results, boards),
+            partial(targets.targets, fast, boards),
+            partial(targets.steps_to_target, fast, boards),
+            partial(final, results, boards),
+            partial(tuning.tunability, robust, boards),
+            partial(tuning.defaults, robust, boards),
+            partial(learning_rate, results, boards),
+            partial(step_time, results, boards),
+        ]
     if measured is not None:
         makers += [partial(make, measured) for make in (speed.picture, speed.roofline)]
     return makers
@@ -98,61 +111,59 @@ def _draw(make: Maker) -> Drawn | None:
 
 def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
     """Scores with their intervals, both boards side by side."""
-    look = styles(results.optimizers)
+    those = cast(boards)
     count = len(results.optimizers)
     size = [_count(count, "optimizer"), _count(len(results.tasks), "task")]
     title = f"Leaderboard: {', '.join(size)}, {_count(results.manifest['replicates'], 'replicate')}"
-    caption = (
+    caption = board_caption(boards)
+    if few := too_few(len(results.tasks), results.manifest["replicates"]):
+        caption += f" {few}"
+    caption += those.said
+    figure = blank(1.75 + (0.36 if count <= 10 else 0.26) * count, title, caption)
+    for ax, board in zip(figure.subplots(1, 2, squeeze=False)[0], boards, strict=True):
+        scores(ax, board, those, 9 if count <= 10 else 8)
+        ax.set_title(board.name.capitalize(), fontsize=11, pad=20)
+        below = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        ax.annotate(_first_words(board.name), (0, 1), (0, 6), **below, fontsize=8, color=FAINT)
+    return Picture("leaderboard", title, caption, figure)
+
+
+def board_caption(boards: Sequence[Board]) -> str:
+    """What `scores` draws of them."""
+    return (
         "Dot: mean over tasks of log loss in units of the task's scale, from its centre. Bar: 95 % bootstrap "
         "interval over tasks and replicates together. Small dots: single tasks. Shaded and filled: not told apart from "
         "the leader on these tasks "
-        f"(permutation test, {stats.usual_control(count).words}, p > 0.05)."
+        f"(permutation test, {stats.usual_control(len(boards[0].optimizers)).words}, p > 0.05)."
+        + " *: not on every task, so not ranked."
+        * any(not board.tiers[0].all() for board in boards)
     )
-    if few := too_few(len(results.tasks), results.manifest["replicates"]):
-        caption += f" {few}"
-    figure = blank(1.75 + (0.36 if count <= 10 else 0.28) * count, title, caption)
-    axes = figure.subplots(1, 2, squeeze=False)[0]
-    for ax, board in zip(axes, boards, strict=True):
-        tier, order = board.tiers[0], board.order
-        by_task = np.array([stats.means(board.z[t : t + 1]) for t in range(len(board.tasks))])
-        leading = int((tier == 1).sum())
-        if leading:
-            ax.axhspan(-0.5, leading - 0.5, color=SHADE, zorder=0, lw=0)
-        ax.axvline(0, color="#c8c8c8", lw=0.8, zorder=1)
-        for y, o in enumerate(order):
-            style = look[board.optimizers[o]]
-            ax.plot(
-                by_task[:, o],
-                np.full(len(by_task), y + BELOW),
-                ls="",
-                marker="o",
-                ms=3,
-                mew=0,
-                color=style.color,
-                alpha=0.7,
-            )
-            low, high = board.interval[0][o], board.interval[1][o]
-            ax.plot([low, high], [y, y], color=style.color, lw=2.6, alpha=0.75)
-            face = style.color if tier[o] == 1 else "white"
-            ax.plot(board.score[o], y, ls="", marker=style.marker, ms=9, color=style.color, mfc=face, mew=1.8, zorder=5)
-        name_rows(ax, [board.optimizers[o] + ("" if tier[o] else " *") for o in order])
-        ax.set_title(board.name.capitalize(), fontsize=11, pad=20)
-        below = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        ax.annotate(_first_words(board.name), (0, 1), (0, 6), **below, fontsize=8.5, color=FAINT)
-        ax.set_xlabel("← better      score      worse →")
-        ax.grid(axis="x")
-        span(ax, np.concatenate([by_task.ravel(), *board.interval]))
-    if any(not board.tiers[0].all() for board in boards):
-        caption += " *: not on every task, so not ranked."
-        put_caption(figure, caption)
-    return Picture("leaderboard", title, caption, figure)
+
+
+def scores(ax: Axes, board: Board, those: Cast, size: float = 9) -> None:
+    """A board's scores, an optimizer a row, names in letters of `size` points."""
+    order, tier = board.order, board.tiers[0][board.order]
+    looks = [those.looks[board.optimizers[o]] for o in order]
+    by_task = stats.cell_means(board.z)[:, order]
+    low, high = (end[order] for end in board.interval)
+    leading = int((tier == 1).sum())
+    if leading:
+        ax.axhspan(-0.5, leading - 0.5, color=SHADE, zorder=0, lw=0)
+    ax.axvline(0, color="#c8c8c8", lw=0.8, zorder=1)
+    dots(ax, list(by_task.T), looks, 3 * those.scale, 0.7)
+    bars(ax, low, high, looks, 2.6 * those.scale, 0.75)
+    markers(ax, board.score[order], looks, (9 if len(order) <= 10 else 7) * those.scale, 1.8 * those.scale, tier != 1)
+    name_rows(ax, [board.optimizers[o] + ("" if ranked else " *") for o, ranked in zip(order, tier, strict=True)], size)
+    ax.set_xlabel("← better      score      worse →")
+    ax.grid(axis="x")
+    span(ax, np.concatenate([by_task.ravel(), low, high]))
 
 
 def convergence_by_step(results: Results, boards: Sequence[Board]) -> Picture:
     """Training loss over the budget."""
     title = "Training loss over gradient evaluations"
     label = "gradient evaluations"
-    return _convergence("convergence_steps", title, label, results, dict.fromkeys(_cells(results), 1.0))
+    return _convergence("convergence_steps", title, label, results, cast(boards), dict.fromkeys(_cells(results), 1.0))
 
 
 def convergence_by_second(results: Results, boards: Sequence[Board]) -> Picture | None:
@@ -160,32 +171,36 @@ def convergence_by_second(results: Results, boards: Sequence[Board]) -> Picture 
     seconds = {cell: timing.seconds_per_step for cell, timing in results.timings.items() if results.cell(*cell)}
     title = "Training loss over seconds of training, evaluation off the clock"
     label = "seconds (steps × time per step)"
-    return _convergence("convergence_seconds", title, label, results, seconds) if seconds else None
+    return _convergence("convergence_seconds", title, label, results, cast(boards), seconds) if seconds else None
 
 
 def final(results: Results, boards: Sequence[Board]) -> Picture:
     """Final losses and the tasks' own metrics, cell by cell."""
     optimization, generalization = boards
-    tasks, order = results.tasks, optimization.order
+    tasks, order, those = results.tasks, optimization.order, cast(boards)
+    names = [results.optimizers[o] for o in order]
+    looks = [those.looks[name] for name in names]
     title = "Final results by task"
     caption = (
         "Small dots: replicates, each a whole search and its final seeds. Large marker and bar: mean over replicates "
         "and its 95 % t interval, of log loss for losses; bars leave the panel where few replicates say little. "
-        "Crosses at the edge: diverged."
+        f"Crosses at the edge: diverged.{those.said}"
     )
-    height = 0.42 + 0.19 * len(order)
+    height, size = (0.42 + 0.19 * len(order), 9.0) if len(order) <= 20 else (0.42 + 0.135 * len(order), 7.5)
     figure = blank(1.35 + (height + 0.28) * len(tasks), title, caption)
     axes = figure.subplots(len(tasks), 3, squeeze=False)
     for t, task in enumerate(tasks):
-        metric = metric_name(results, task)
         columns: Sequence[tuple[str, Array, Shown]] = (
             (f"{task}: training loss", optimization.scores[t], np.exp),
             ("test loss", generalization.scores[t], np.exp),
-            (f"test {metric}", generalization.metrics[t], np.asarray),
+            (f"test {metric_name(results, task)}", generalization.metrics[t], np.asarray),
         )
         for c, (ax, (name, values, shown)) in enumerate(zip(axes[t], columns, strict=True)):
             ax.set_title(name)
-            _replicates(ax, [values[o] for o in order], [results.optimizers[o] for o in order], shown, results, c == 0)
+            _replicates(ax, values[order], looks, shown)
+            name_rows(ax, names, size)
+            if c:
+                ax.set_yticks([])
     return Picture("final", title, caption, figure)
 
 
@@ -198,14 +213,16 @@ def learning_rate(results: Results, boards: Sequence[Board]) -> Picture | None:
         "Dots: training loss at the budget of single trials; other hyperparameters vary too. Lines: median of the "
         "trials in each half decade. Hollow, at the upper edge: trials that diverged, or ended beyond it."
     )
+    those = cast(boards)
+    if those.behind:
+        caption += f" Of the grey ones lines alone.{those.said}"
     figure, axes = by_task(results, caption)
-    look = styles(results.optimizers)
     for ax, task in axes:
         records = [record for record in results.units if record.meta["task"] == task]
         starts = np.concatenate([record.arrays["search/train/loss"][:, 0] for record in records])
         floor, top = records[0].meta["floor"], 3 * float(np.median(starts[np.isfinite(starts)]))
         lowest = top
-        for name in results.optimizers:
+        for name in [*those.behind, *those.foremost]:
             cell = [record for record in results.cell(task, name) if "hparams/learning_rate" in record.arrays]
             if not cell:
                 continue
@@ -213,12 +230,12 @@ def learning_rate(results: Results, boards: Sequence[Board]) -> Picture | None:
             losses = np.concatenate([record.arrays["search/train/loss"][:, -1] for record in cell]).astype(float)
             losses = np.clip(np.where(np.isfinite(losses), losses, np.inf), floor, top)
             lowest = min(lowest, losses.min())
-            _trials(ax, rates, losses, top, look[name])
+            _trials(ax, rates, losses, top, those, name)
         ax.set_xscale("log")
         log_axis(ax.xaxis, *ax.get_xlim())
         log_y(ax, lowest, top)
     label_edges(axes, "learning rate", "training loss")
-    legend(figure, title, results.optimizers)
+    legend(figure, title, those)
     return Picture("learning_rate", title, caption, figure)
 
 
@@ -235,24 +252,27 @@ def step_time(results: Results, boards: Sequence[Board]) -> Picture | None:
         "geometric mean; differences within the grey band (5 %) are noise. Right: compiling a program with nothing "
         "cached, by the workers of the sweep, all cores busy; large marker: median."
     )
-    figure = blank(1.6 + 0.27 * len(results.optimizers), title, caption)
+    those = cast(boards)
+    caption += those.said
+    figure = blank(1.6 + (0.27 if len(ratios) <= 10 else 0.21) * len(ratios), title, caption)
     left, right = figure.subplots(1, 2, sharey=True)
-    look = styles(results.optimizers)
+    looks = [those.looks[name] for name in results.optimizers]
     left.axvspan(0.95, 1.05, color="#ececec", lw=0, zorder=0)
-    for y, name in enumerate(results.optimizers):
-        for ax, values, centre in ((left, ratios[name], _geometric_mean), (right, compiled[name], np.median)):
-            if values:
-                style = look[name]
-                ax.plot(values, [y] * len(values), ls="", marker="o", ms=3.5, mew=0, color=style.color, alpha=0.55)
-                ax.plot(centre(values), y, ls="", marker=style.marker, ms=8, color=style.color, mec="white")
+    for ax, values, centre in ((left, ratios, _geometric_mean), (right, compiled, np.median)):
+        rows = [np.array(values[name]) for name in results.optimizers]
+        dots(ax, rows, looks, 3.5, 0.55)
+        markers(ax, np.array([centre(row) if row.size else np.nan for row in rows]), looks, 8)
+        ax.grid(axis="x")
     name_rows(left, results.optimizers)
     right.tick_params(axis="y", length=0)
     right.spines["left"].set_visible(False)
     left.set_title("Step time, multiples of SGD's")
     right.set_title("Compile time, seconds")
     right.set_xlim(left=0)
-    for ax in (left, right):
-        ax.grid(axis="x")
+    for ax, values, why in ((left, ratios, "no steps were timed"), (right, compiled, "every program was cached")):
+        if not any(values.values()):
+            ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", color=FAINT)
+            ax.set_xticks([])
     return Picture("step_time", title, caption, figure)
 
 
@@ -260,29 +280,31 @@ def step_time(results: Results, boards: Sequence[Board]) -> Picture | None:
 
 
 def _convergence(
-    name: str, title: str, label: str, results: Results, factors: Mapping[tuple[str, str], float]
+    name: str, title: str, label: str, results: Results, those: Cast, factors: Mapping[tuple[str, str], float]
 ) -> Picture:
     """Median training loss of the final runs over steps times a factor for each cell, with a band, task by task."""
     caption = (
         "Line: median over replicates and final seeds, setting chosen by training loss. Band: their 10th to 90th "
         "percentile, the spread of single runs and not an interval for the median."
     )
+    if those.behind:
+        caption += f" Of the grey ones no bands.{those.said}"
     figure, axes = by_task(results, caption)
-    look = styles(results.optimizers)
     for ax, task in axes:
         drawn: list[Array] = []
-        for index, optimizer in enumerate(results.optimizers):
+        for index, optimizer in enumerate([*those.behind, *those.foremost]):
             records = results.cell(task, optimizer)
             if not records or (task, optimizer) not in factors:
                 continue
             x = records[0].arrays["step"] * factors[task, optimizer]
             low, middle, high = _quantiles(records)
-            style = look[optimizer]
-            ax.fill_between(x, low, np.where(np.isfinite(high), high, 1e12), color=style.color, alpha=0.08, lw=0)
-            every = (index % 3, max(1, len(x) // 5))
-            ax.plot(x, _hidden(middle), color=style.color, lw=1.5, dashes=style.dash, marker=style.marker, ms=4,
-                    markevery=every, mec="white", mew=0.4)  # fmt: skip
-            drawn += [low, middle]
+            line = those.line(optimizer)
+            if optimizer in those.foremost:
+                above = np.where(np.isfinite(high), high, 1e12)
+                ax.fill_between(x, low, above, color=line["color"], alpha=0.08, lw=0)
+                drawn += [low, middle]
+            ax.plot(x, _hidden(middle), markevery=(index % 3, max(1, len(x) // 5)), **line)
+            drawn.append(middle)
         if drawn:
             every_value, starts = np.concatenate(drawn), np.array([line[0] for line in drawn])
             finite, starts = every_value[np.isfinite(every_value)], starts[np.isfinite(starts)]
@@ -291,7 +313,7 @@ def _convergence(
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     label_edges(axes, label, "training loss")
-    legend(figure, title, results.optimizers)
+    legend(figure, title, those)
     return Picture(name, title, caption, figure)
 
 
@@ -304,45 +326,34 @@ def _quantiles(records: Sequence[Any]) -> tuple[Array, Array, Array]:
     return low, middle, high
 
 
-def _replicates(
-    ax: Axes,
-    rows: Sequence[Array],
-    names: Sequence[str],
-    shown: Shown,
-    results: Results,
-    named: bool,
-) -> None:
-    """One panel of `final`: replicates as dots, their mean with its interval, an optimizer a row."""
-    look = styles(results.optimizers)
-    dots = [shown(np.where(np.isfinite(row), row, np.nan)) for row in rows]
-    span(ax, np.concatenate(dots), log=True)
+def _replicates(ax: Axes, rows: Array, looks: Sequence[Look], shown: Shown) -> None:
+    """One panel of `final`: replicates (O, R) as dots, their mean with its interval, an optimizer a row."""
+    known = np.where(np.isfinite(rows), rows, np.nan)
+    span(ax, np.ravel(shown(known)), log=True)
     edge = 1.0 if shown is np.exp else 0.0  # the side where bad results lie, in axes' coordinates
-    for y, (row, name, points) in enumerate(zip(rows, names, dots, strict=True)):
-        style = look[name]
-        mean, low, high = (shown(value) for value in stats.t_interval(np.where(np.isfinite(row), row, np.nan)))
-        ax.plot([low, high], [y, y], color=style.color, lw=1.6, alpha=0.6)
-        ax.plot(points, np.full(len(points), y + BELOW), ls="", marker="o", ms=2.6, mew=0, color=style.color, alpha=0.8)
-        ax.plot(mean, y, ls="", marker=style.marker, ms=5.5, color=style.color, mec="white", mew=0.6, zorder=5)
-        if np.isinf(row).any():
-            ax.plot(edge, y, "x", transform=ax.get_yaxis_transform(), color=style.color, ms=6, mew=1.8, clip_on=False)
-    name_rows(ax, names)
-    if not named:
-        ax.set_yticks([])
+    mean, low, high = (shown(value) for value in stats.t_interval(known))
+    bars(ax, low, high, looks, 1.6, 0.6)
+    dots(ax, list(shown(known)), looks, 2.6, 0.8)
+    markers(ax, mean, looks, 5.5)
+    for y in np.flatnonzero(np.isinf(rows).any(1)).tolist():
+        color = looks[y].color
+        ax.plot(edge, y, "x", transform=ax.get_yaxis_transform(), color=color, ms=6, mew=1.8, clip_on=False)
     ax.grid(axis="x")
 
 
-def _trials(ax: Axes, rates: Array, losses: Array, top: float, style: Style) -> None:
-    """An optimizer's trials in one panel, and the median of each bin of learning rates."""
-    lost = losses >= top
-    ax.plot(rates[~lost], losses[~lost], ls="", marker=style.marker, ms=2.8, mew=0, color=style.color, alpha=0.45)
-    if lost.any():
-        ax.plot(rates[lost], losses[lost], ls="", marker=style.marker, ms=4.5, mew=0.9, mfc="none", color=style.color,
-                alpha=0.8, clip_on=False, zorder=6)  # fmt: skip
+def _trials(ax: Axes, rates: Array, losses: Array, top: float, those: Cast, name: str) -> None:
+    """An optimizer's trials in one panel, where it stands out, and the median of each bin of learning rates."""
+    lost, look = losses >= top, those.looks[name]
+    dot: dict[str, Any] = {"ls": "", "marker": look.marker, "color": look.color}
+    if name in those.foremost:
+        ax.plot(rates[~lost], losses[~lost], ms=2.8, mew=0, alpha=0.45, **dot)
+        if lost.any():
+            ax.plot(rates[lost], losses[lost], ms=4.5, mew=0.9, mfc="none", alpha=0.8, clip_on=False, zorder=6, **dot)
     bins = np.floor(np.log10(rates) * LR_BINS)
     chosen = [bins == value for value in np.unique(bins)]
     x = [np.exp(np.log(rates[inside]).mean()) for inside in chosen]
     y = [np.median(losses[inside]) for inside in chosen]
-    ax.plot(x, y, color=style.color, lw=1.4, dashes=style.dash, alpha=0.95)
+    ax.plot(x, y, **those.line(name) | {"marker": ""})
 
 
 def _hidden(values: Array) -> Array:
@@ -354,7 +365,7 @@ def _cells(results: Results) -> list[tuple[str, str]]:
     return sorted({record.cell for record in results.units})
 
 
-def _geometric_mean(values: Sequence[float]) -> float:
+def _geometric_mean(values: Array) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 

@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench.microbench.results import SUITES, Figure, Microbench
-from reports.drawing import FAINT, MARKERS, PALETTE, Picture, blank, log_axis, name_rows
+from reports.drawing import FAINT, Picture, blank, log_axis, name_rows
+from reports.looks import COLORS, MARKERS
 
-KINDS = {"mlp": ("o", PALETTE[0]), "leaves": ("s", PALETTE[1]), "matrix": ("D", PALETTE[2])}
-PASS, SHORT = PALETTE[0], PALETTE[1]
+KINDS = {"mlp": ("o", COLORS[0]), "leaves": ("s", COLORS[1]), "matrix": ("D", COLORS[2])}
+PASS, SHORT = COLORS[0], COLORS[1]
 
 
 def picture(measured: Microbench) -> Picture | None:
@@ -142,7 +143,7 @@ def roofline(measured: Microbench) -> Picture | None:
     ax.plot(at, np.minimum(peak, at * bandwidth) / 1e9, color=FAINT, lw=1.4)
     for index, (name, (x, y)) in enumerate(points.items()):
         label = f"{name}, {y / peak:.0%} of the peak"
-        ax.plot(x, y / 1e9, ls="", marker=MARKERS[index], ms=8, color=PALETTE[index], mec="white", label=label)
+        ax.plot(x, y / 1e9, ls="", marker=MARKERS[index], ms=8, color=COLORS[index], mec="white", label=label)
     ax.legend(loc="lower right", fontsize=9)
     ax.set_xscale("log")
     ax.set_yscale("log")

@@ -7,11 +7,22 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from bench import stats
-from bench.results import Results
 from bench.stats import Array
 from reports import measures
 from reports.boards import Board
-from reports.drawing import FAINT, Picture, blank, legend, log_axis, name_rows, strip, styles
+from reports.drawing import (
+    FAINT,
+    Cast,
+    Picture,
+    bars,
+    blank,
+    cast,
+    legend,
+    log_axis,
+    markers,
+    name_rows,
+    strip,
+)
 from reports.measures import Speed
 from reports.standings import own_targets
 from reports.tables import number
@@ -19,9 +30,9 @@ from reports.tables import number
 FURTHEST = 32.0  # times the best, where profiles end at the latest
 
 
-def targets(results: Results, boards: Sequence[Board]) -> Picture:
+def targets(found: Speed, boards: Sequence[Board]) -> Picture:
     """Share of targets reached over the budget, and performance profiles of what reaching them costs."""
-    found = measures.speed(results)
+    those = cast(boards)
     title = "Targets reached over the budget, and how far from the fastest"
     count = len(found.tasks)
     caption = (
@@ -30,63 +41,64 @@ def targets(results: Results, boards: Sequence[Board]) -> Picture:
         "interval over tasks and replicates together. Right: share of tasks on which the expected evaluations to the "
         "target, with restarts, are at most so many times the least of all optimizers: no intervals, as one task is "
         f"{100 / count:.0f} % of the height, and other rivals would change it. {own_targets(found)}"
-    ).strip()
+    ).strip() + those.said
     figure = blank(4.6, "", caption)
     left, right = figure.subplots(1, 2, sharey=True)
-    _reached(left, found)
-    _profiles(right, found)
-    left.set_ylim(-0.02, 1.02)
-    left.yaxis.set_major_formatter(PercentFormatter(1.0))
-    for ax in (left, right):
-        ax.grid(axis="y")
-    legend(figure, title, found.optimizers)
+    reached(left, found, those)
+    profiles(right, found, those)
+    legend(figure, title, those)
     return Picture("targets", title, caption, figure)
 
 
-def _reached(ax: Axes, found: Speed) -> None:
+def reached(ax: Axes, found: Speed, those: Cast) -> None:
+    """Share of tasks and runs at the target over the budget."""
     shares = np.linspace(0, 1, 201)
     used = found.times / found.budgets[:, None, None, None]
     hits = np.where(np.isnan(used), np.nan, used <= 1).mean(-1)  # of the seeds of a replicate, which has all or none
     ends = np.array([stats.means(hits), *stats.bootstrap(hits)])
-    look = styles(found.optimizers)
-    for o, name in enumerate(found.optimizers):
-        style = look[name]
-        ax.plot(shares, stats.ecdf(used[:, o], shares), color=style.color, lw=1.6, dashes=style.dash,
-                marker=style.marker, ms=4, markevery=(5 * (o % 6), 40), mec="white", mew=0.4)  # fmt: skip
-    strip(
-        ax,
-        1.0,
-        min(0.022, 0.3 / len(look)),
-        [(look[name], ends[:, o].tolist()) for o, name in enumerate(found.optimizers)],
-    )
+    for index, name in enumerate([*those.behind, *those.foremost]):
+        o = found.optimizers.index(name)
+        ax.plot(shares, stats.ecdf(used[:, o], shares), markevery=(5 * (index % 6), 40), **those.line(name))
+    own = {name: ends[:, o].tolist() for o, name in enumerate(found.optimizers)}
+    strip(ax, 1.0, min(0.022, 0.3 / len(those.foremost)), those, own)
     ax.set_xlim(left=0)
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_title("Tasks and runs at the target")
     ax.set_xlabel("share of the budget")
+    _shares(ax)
 
 
-def _profiles(ax: Axes, found: Speed) -> None:
+def profiles(ax: Axes, found: Speed, those: Cast) -> None:
+    """Share of tasks within a factor of the fastest."""
     ratios = measures.beside_best(found.ert)
     finite = ratios[np.isfinite(ratios)]
     last = float(np.clip(1.1 * finite.max(initial=1.0), 2.0, FURTHEST))
     factors = np.geomspace(1, last, 400)
     profile = stats.performance_profile(found.ert, factors)
-    look = styles(found.optimizers)
-    for o, name in enumerate(found.optimizers):
-        style = look[name]
-        ax.plot(factors, profile[:, o], color=style.color, lw=1.6, dashes=style.dash, drawstyle="steps-post",
-                marker=style.marker, ms=4, markevery=(10 * (o % 8), 80), mec="white", mew=0.4)  # fmt: skip
+    for index, name in enumerate([*those.behind, *those.foremost]):
+        values = profile[:, found.optimizers.index(name)]
+        every, line = (10 * (index % 8), 80), those.line(name)
+        if name not in those.foremost:
+            line["alpha"] = 0.4  # steps of many make a grid
+        ax.plot(factors, values, drawstyle="steps-post", markevery=every, **line)
     ax.set_xscale("log")
     ax.set_xlim(0.98, last)
     log_axis(ax.xaxis, 1.0, min(last, 99.0))
     ax.set_title("Tasks within a factor of the fastest")
     ax.set_xlabel("expected evaluations to the target, times the least")
+    _shares(ax)
 
 
-def steps_to_target(results: Results, boards: Sequence[Board]) -> Picture:
+def _shares(ax: Axes) -> None:
+    ax.set_ylim(-0.02, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.grid(axis="y")
+
+
+def steps_to_target(found: Speed, boards: Sequence[Board]) -> Picture:
     """What reaching each task's target costs, optimizer by optimizer."""
-    found = measures.speed(results)
+    those = cast(boards)
     title = "Gradient evaluations to each task's target"
     caption = (
         "Marker: expected gradient evaluations to the target with restarts, all that the final runs spent over how "
@@ -94,7 +106,7 @@ def steps_to_target(results: Results, boards: Sequence[Board]) -> Picture:
         "interval over replicates, each with its seeds, that ends at the edge where draws without a hit are among "
         "them; of few replicates it is too short. Dashed: the budget. Setting chosen by training loss; order of the "
         f"speed board. {own_targets(found)}"
-    ).strip()
+    ).strip() + those.said
     order, columns = found.order, min(3, len(found.tasks))
     rows = -(-len(found.tasks) // columns)
     figure = blank(1.2 + rows * (0.62 + 0.17 * max(len(order), 2)), title, caption)
@@ -102,8 +114,8 @@ def steps_to_target(results: Results, boards: Sequence[Board]) -> Picture:
     for spare in axes[len(found.tasks) :]:
         spare.remove()
     for t, (ax, task) in enumerate(zip(axes, found.tasks, strict=False)):
-        _costs(ax, found, t)
-        name_rows(ax, [found.optimizers[o] for o in order])
+        _costs(ax, found, t, those)
+        name_rows(ax, [found.optimizers[o] for o in order], 9 if len(order) <= 20 else 8)
         if t % columns:
             ax.set_yticks([])
         ax.set_title(task)
@@ -113,28 +125,26 @@ def steps_to_target(results: Results, boards: Sequence[Board]) -> Picture:
     return Picture("steps_to_target", title, caption, figure)
 
 
-def _costs(ax: Axes, found: Speed, t: int) -> None:
+def _costs(ax: Axes, found: Speed, t: int, those: Cast) -> None:
     """One panel of `steps_to_target`."""
-    look = styles(found.optimizers)
-    budget, cost = float(found.budgets[t]), found.ert[t]
-    ends = np.array([end[t] for end in found.ert_interval])
+    budget, order = float(found.budgets[t]), found.order
+    looks, cost = [those.looks[found.optimizers[o]] for o in order], found.ert[t, order]
+    ends = np.array([end[t, order] for end in found.ert_interval])
     low, high = _limits(np.concatenate([cost, ends.ravel(), [budget]]))
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     log_axis(ax.xaxis, low, high)
     ax.axvline(budget, color=FAINT, lw=0.9, ls=(0, (3, 2)), zorder=1)
-    hits, runs = (counts[t] for counts in found.reached)
-    for y, o in enumerate(found.order):
-        style = look[found.optimizers[o]]
-        if not runs[o]:
-            ax.text(0.99, y, "not run", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=7,
-                    color=FAINT)  # fmt: skip
-        elif not hits[o]:
-            ax.plot(1, y, "x", transform=ax.get_yaxis_transform(), color=style.color, ms=6, mew=1.8, clip_on=False)
+    hits, runs = (counts[t, order] for counts in found.reached)
+    below, above = np.where(hits > 0, np.minimum(ends, high), np.nan)
+    bars(ax, below, above, looks, 1.6)
+    markers(ax, np.where(hits > 0, cost, np.nan), looks, 5.5, 1.2, hits < runs)
+    edge = ax.get_yaxis_transform()
+    for y in np.flatnonzero(hits == 0).tolist():
+        if runs[y]:
+            ax.plot(1, y, "x", transform=edge, color=looks[y].color, ms=6, mew=1.8, clip_on=False)
         else:
-            ax.plot(np.minimum(ends[:, o], high), [y, y], color=style.color, lw=1.6, alpha=0.6)
-            face = style.color if hits[o] == runs[o] else "white"
-            ax.plot(cost[o], y, ls="", marker=style.marker, ms=5.5, color=style.color, mfc=face, mew=1.2, zorder=5)
+            ax.text(0.99, y, "not run", transform=edge, ha="right", va="center", fontsize=7, color=FAINT)
     ax.grid(axis="x")
 
 

@@ -7,58 +7,72 @@ from matplotlib.axes import Axes
 
 from bench import stats
 from bench.constants import RULES
-from bench.results import Results
 from bench.stats import Array
 from reports import measures
 from reports.boards import Board
-from reports.drawing import Picture, blank, legend, log_y, name_rows, span, strip, styles
+from reports.drawing import (
+    Cast,
+    Picture,
+    bars,
+    blank,
+    cast,
+    dots,
+    legend,
+    log_y,
+    markers,
+    name_rows,
+    span,
+    strip,
+)
 from reports.measures import Robustness
 
-BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 SELECTED = {"optimization": "training", "generalization": "validation"}
 
 
-def tunability(results: Results, boards: Sequence[Board]) -> Picture:
+def tunability(found: Robustness, boards: Sequence[Board]) -> Picture:
     """Expected best of k trials beside the best found, for both rules of selection."""
-    found = measures.robustness(results)
+    those = cast(boards)
     title = "How much tuning it takes"
     caption = (
         "Lines: expected lowest loss at the budget of k trials of a search, drawn without replacement, over the lowest "
         "that any search of the optimizer found on the task; geometric mean over replicates and tasks. A trial that "
         "failed counts as its starting loss. At the right edge: the value for all trials with its 95 % bootstrap "
         "interval over tasks and replicates together; for fewer trials it is wider. Each is beside its own best, which "
-        "need not be good."
+        f"need not be good.{those.said}"
     )
     figure = blank(4.5, "", caption)
     axes = figure.subplots(1, 2, sharey=True)
     curves = {board: found.curve(board) for board in RULES}
     for ax, (board, curve) in zip(axes, curves.items(), strict=True):
-        _fewer(ax, found, curve)
+        fewer(ax, found, curve, those)
         ax.set_title(f"{board.capitalize()}: by {SELECTED[board]} loss")
-        ax.set_xlabel("trials")
     axes[0].set_ylabel("loss, times the best found")
-    highest = np.concatenate([np.ravel(values) for mean, _, high in curves.values() for values in (mean, high[:, -1])])
-    log_y(axes[0], 1.25, 1.15 * float(highest[np.isfinite(highest)].max(initial=1.5)))
-    legend(figure, title, found.optimizers)
+    log_y(axes[0], 1.25, 1.15 * max(map(highest, curves.values())))
+    legend(figure, title, those)
     return Picture("tunability", title, caption, figure)
 
 
-def _fewer(ax: Axes, found: Robustness, curve: tuple[Array, Array, Array]) -> None:
-    look = styles(found.optimizers)
+def fewer(ax: Axes, found: Robustness, curve: tuple[Array, Array, Array], those: Cast) -> None:
+    """Expected best of k trials: mean, low and high, each (O, K)."""
     trials = curve[0].shape[1]
-    for o, name in enumerate(found.optimizers):
-        style = look[name]
-        ax.plot(range(1, trials + 1), curve[0][o], color=style.color, lw=1.5, dashes=style.dash, marker=style.marker,
-                ms=4, mec="white", mew=0.4)  # fmt: skip
-    ends = [(look[name], [float(values[o, -1]) for values in curve]) for o, name in enumerate(found.optimizers)]
-    strip(ax, trials + 0.1, min(0.024, 0.3 / len(ends)) * max(trials - 1, 1), ends)
+    for name in [*those.behind, *those.foremost]:
+        ax.plot(range(1, trials + 1), curve[0][found.optimizers.index(name)], **those.line(name))
+    ends = {name: [float(values[o, -1]) for values in curve] for o, name in enumerate(found.optimizers)}
+    strip(ax, trials + 0.1, min(0.024, 0.3 / len(those.foremost)) * max(trials - 1, 1), those, ends)
     ax.set_xticks(range(1, trials + 1, max(1, trials // 10)))
+    ax.set_xlabel("trials")
     ax.grid(axis="y")
 
 
-def defaults(results: Results, boards: Sequence[Board]) -> Picture:
+def highest(curve: tuple[Array, Array, Array]) -> float:
+    """The highest that `fewer` draws, for its axis."""
+    values = np.concatenate([curve[0].ravel(), curve[2][:, -1]])
+    return float(values[np.isfinite(values)].max(initial=1.5))
+
+
+def defaults(found: Robustness, boards: Sequence[Board]) -> Picture:
     """What untuned defaults cost, and how wide good learning rates are."""
-    found = measures.robustness(results)
+    those = cast(boards)
     title = "What untuned defaults cost, and how wide good learning rates are"
     caption = (
         "Small dots: single tasks. Left: training loss at the budget of the trial at the paper's defaults over that of "
@@ -71,11 +85,12 @@ def defaults(results: Results, boards: Sequence[Board]) -> Picture:
     order, whole = found.order, stats.complete(found.cost)
     if not whole.all():
         caption += " *: without a trial that did not fail on some task, and last for it."
-    figure = blank(1.75 + 0.33 * len(order), title, caption)
+    caption += those.said
+    figure = blank(1.75 + (0.33 if len(order) <= 10 else 0.24) * len(order), title, caption)
     left, right = figure.subplots(1, 2, sharey=True)
     by_task = [np.exp(stats.means(found.cost[t : t + 1])) for t in range(len(found.tasks))]
-    _rows(left, found, np.array(by_task), found.costs)
-    _rows(right, found, found.basin, found.basins)
+    _rows(left, found, np.array(by_task), found.costs, those)
+    _rows(right, found, found.basin, found.basins, those)
     name_rows(left, [found.optimizers[o] + ("" if whole[o] else " *") for o in order])
     right.tick_params(axis="y", length=0)
     right.spines["left"].set_visible(False)
@@ -90,14 +105,11 @@ def defaults(results: Results, boards: Sequence[Board]) -> Picture:
     return Picture("defaults", title, caption, figure)
 
 
-def _rows(ax: Axes, found: Robustness, by_task: Array, means: tuple[Array, Array, Array]) -> None:
+def _rows(ax: Axes, found: Robustness, by_task: Array, means: tuple[Array, Array, Array], those: Cast) -> None:
     """An optimizer a row: its tasks as dots, their mean with its interval."""
-    look = styles(found.optimizers)
-    for y, o in enumerate(found.order):
-        style = look[found.optimizers[o]]
-        ax.plot(by_task[:, o], np.full(len(by_task), y + BELOW), ls="", marker="o", ms=3, mew=0, color=style.color,
-                alpha=0.7)  # fmt: skip
-        mean, low, high = (values[o] for values in means)
-        ax.plot([low, high], [y, y], color=style.color, lw=2.2, alpha=0.7)
-        ax.plot(mean, y, ls="", marker=style.marker, ms=7.5, color=style.color, mec="white", mew=0.6, zorder=5)
+    looks = [those.looks[found.optimizers[o]] for o in found.order]
+    mean, low, high = (values[found.order] for values in means)
+    dots(ax, list(by_task[:, found.order].T), looks, 3)
+    bars(ax, low, high, looks, 2.2)
+    markers(ax, mean, looks, 7.5)
     ax.grid(axis="x")

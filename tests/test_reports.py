@@ -399,10 +399,3 @@ def test_a_folder_that_cannot_be_written_is_the_users_to_mend(whole: Results, tm
     (tmp_path / "report").write_text("a file where the folder should be")
     with pytest.raises(UserError):
         reports.make(whole, tmp_path / "report")
-
-
-def test_an_optimizer_looks_the_same_everywhere_and_unlike_any_other() -> None:
-    names = [f"optimizer{index}" for index in range(40)]
-    looks = drawing.styles(names)
-    assert len(set(looks.values())) == len(names)
-    assert len({look.color for look in list(looks.values())[:8]}) == 8

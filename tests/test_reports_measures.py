@@ -315,15 +315,15 @@ def test_targets_at_the_start_cost_one_evaluation(tmp_path: Path, monkeypatch: p
     assert (found.ert == 1).all()
     assert (found.left == 1).all()
     with drawing.theme():
-        assert targets.targets(results, boards(results)).figure.axes
+        assert targets.targets(found, boards(results)).figure.axes
 
 
 def test_pictures_say_whose_targets_and_what_bars_are(tmp_path: Path) -> None:
     results = run(tmp_path)
     both = boards(results)
     with drawing.theme():
-        pictures = [f(results, both) for f in (targets.targets, targets.steps_to_target)]
-        more = [f(results, both) for f in (tuning.tunability, tuning.defaults)]
+        pictures = [f(measures.speed(results), both) for f in (targets.targets, targets.steps_to_target)]
+        more = [f(measures.robustness(results), both) for f in (tuning.tunability, tuning.defaults)]
     assert all("this run's own" in picture.caption for picture in pictures)
     assert all("95 %" in picture.caption for picture in [*pictures, *more])
 
