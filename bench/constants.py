@@ -2,7 +2,8 @@
 
 A score means the same on every board only if what it is measured in does not depend on who takes part. The constants
 of a suite come from a pool of its default optimizers, `optgrid calibrate` makes them, and they are shipped with where
-they come from. A task without them, as one of your own, is measured in units of the run itself, and the report says so.
+they come from. There are some for every share of the budget at which the pool was evaluated, as runs may be read there.
+A task without them, as one of your own, is measured in units of the run itself, and the report says so.
 """
 
 import json
@@ -23,8 +24,9 @@ FOLDER = Path(__file__).parent / "calibrated"
 RULES = {"optimization": ("train", "train"), "generalization": ("valid", "test")}  # selected by, split
 ABOUT = ("budget", "data", "metric", "param_bytes")  # of a record's metadata: what makes a task that of the constants
 READ = {"schedule": "constant", "checkpoint": "final"}  # of a protocol: what decides where a loss at the budget lies
+DIGITS = 6  # of a share of the budget
 REACHED = 0.6  # of the baselines reach a target, each in half of its runs
-RELAXED = tuple(0.1 * 1.15**step for step in range(50))  # of the best's median final loss, added to it: to 94 times
+RELAXED = tuple(0.1 * 1.15**step for step in range(80))  # of the best's median final loss, added to it: to 6,200 times
 
 
 class Measure(NamedTuple):
@@ -33,9 +35,9 @@ class Measure(NamedTuple):
     Attributes:
       centre: log loss of the median baseline, where a score is 0.
       scale: log loss that is one unit of score; see `bench.stats.scales`.
-      target: the loss that speed is measured to.
+      target: the loss that speed is measured to; NaN where none was fair.
       relaxed: how far the target lies above the best baseline's median final loss, as a share of it.
-      reached: {baseline: share of its runs that reach the target}.
+      reached: {baseline: share of its runs that reach the target}; kept for the whole budget only.
     """
 
     centre: float
@@ -52,14 +54,20 @@ class Constants:
     Attributes:
       made: suite, protocol, optimizers, replicates and environment of the pool.
       tasks: {task: what it must be for the constants to be about it, of ABOUT}.
-      measures: {board: {task: Measure}}.
-      verdicts: what `bench.calibration.verdicts` found.
+      measures: {board: {task: Measure}} at the whole budget.
+      verdicts: what `bench.calibration.verdicts` found, at the whole budget.
+      shares: {share of the budget: the same as `measures` for runs that are read there}.
     """
 
     made: Mapping[str, Any]
     tasks: Mapping[str, Mapping[str, Any]]
     measures: Mapping[str, Mapping[str, Measure]]
     verdicts: Mapping[str, Any]
+    shares: Mapping[float, Mapping[str, Mapping[str, Measure]]]
+
+    def at(self, share: float) -> Mapping[str, Mapping[str, Measure]] | None:
+        """{board: {task: Measure}} for runs that are read at a share of the budget; None where there are none."""
+        return self.measures if share == 1 else self.shares.get(round(share, DIGITS))
 
     @property
     def source(self) -> str:
@@ -72,15 +80,18 @@ class Constants:
 
 
 def find(record: Record) -> Constants | None:
-    """The shipped constants that are about a record's task as it is there; None if there are none.
+    """The shipped constants that are about a record's task as it is there, at the share of the budget that the record
+    is read to; None if there are none.
 
     Raises:
       UserError: a file of constants is damaged.
     """
-    protocol, meta = record.meta.get("protocol", {}), record.meta
+    protocol, meta = record.meta.get("protocol", {}), {**record.meta, "budget": record.whole_budget}
     for file in sorted(FOLDER.glob("*.json")):
         known = load(file.stem)
         if known is None or known.tasks.get(meta["task"]) != {name: meta.get(name) for name in ABOUT}:
+            continue
+        if known.at(record.share) is None:
             continue
         held = known.made["protocol"]
         if all(held.get(name, usual) == protocol.get(name, usual) for name, usual in READ.items()):
@@ -91,33 +102,56 @@ def find(record: Record) -> Constants | None:
 def measure(board: str, record: Record) -> Measure | None:
     """What a board measures a record's task in, by `find`."""
     known = find(record)
-    return None if known is None else known.measures[board][record.meta["task"]]
+    measures = None if known is None else known.at(record.share)
+    return None if measures is None else measures[board][record.meta["task"]]
 
 
 def freeze(pool: Results) -> dict[str, Any]:
     """The constants of a pool, as plain values, the verdicts aside.
 
     Raises:
-      UserError: a task has no target that most of the pool reach.
+      UserError: at the whole budget a task has no target that most of the pool reach.
     """
     manifest = pool.manifest
     made = {key: manifest[key] for key in ("suite", "suite_version", "protocol", "optimizers", "replicates")}
-    measures: dict[str, dict[str, Any]] = {}
-    for board, (selected_by, split) in RULES.items():
-        scores = pool.scores(selected_by, split)
-        centres, scales = stats.centres(scores), stats.scales(scores)
-        measures[board] = {
-            task: Measure(float(centre), float(scale), *target(pool, task, selected_by, split))._asdict()
-            for task, centre, scale in zip(pool.tasks, centres, scales, strict=True)
-        }
-    for board, tasks in measures.items():
-        for task, values in tasks.items():
-            if not (np.isfinite(values["target"]) and fair(values["reached"])):
+    whole = _measures(pool)
+    for board, tasks in whole.items():
+        for task, found in tasks.items():
+            if np.isnan(found.target):
                 raise UserError(f"{task} has no target on the {board} board that most optimizers reach")
     return {
         "made": {**made, "environment": manifest["environment"]},
         "tasks": {record.meta["task"]: {name: record.meta[name] for name in ABOUT} for record in pool.units},
-        "measures": measures,
+        "measures": {board: {task: found._asdict() for task, found in tasks.items()} for board, tasks in whole.items()},
+        "shares": {f"{share:.{DIGITS}g}": _plain(_measures(pool.at(share))) for share in pool.shares[:-1]},
+    }
+
+
+def _measures(pool: Results) -> dict[str, dict[str, Measure]]:
+    """{board: {task: Measure}} of a pool; a target that too few reach is NaN."""
+    measures: dict[str, dict[str, Measure]] = {}
+    for board, (selected_by, split) in RULES.items():
+        scores = pool.scores(selected_by, split)
+        units = zip(pool.tasks, stats.centres(scores), stats.scales(scores), strict=True)
+        measures[board] = {}
+        for task, centre, scale in units:
+            aim, relaxed, reached = target(pool, task, selected_by, split)
+            held = aim if np.isfinite(aim) and fair(reached) else np.nan
+            measures[board][task] = Measure(float(centre), float(scale), held, relaxed, reached)
+    return measures
+
+
+def _plain(measures: Mapping[str, Mapping[str, Measure]]) -> dict[str, Any]:
+    """Measures of a shorter budget as they are kept: without who reaches targets, and null for none."""
+    return {
+        board: {
+            task: {
+                **{name: getattr(found, name) for name in ("centre", "scale", "relaxed")},
+                "target": None if np.isnan(found.target) else found.target,
+            }
+            for task, found in tasks.items()
+        }
+        for board, tasks in measures.items()
     }
 
 
@@ -165,11 +199,20 @@ def load(suite: str) -> Constants | None:
         return None
     try:
         content = json.loads(file.read_text())
-        measures = {
-            board: {task: Measure(**values) for task, values in tasks.items()}
-            for board, tasks in content["measures"].items()
-        }
-        return Constants(content["made"], content["tasks"], measures, content["verdicts"])
+        shares = {round(float(share), DIGITS): _read(boards) for share, boards in content.get("shares", {}).items()}
+        return Constants(content["made"], content["tasks"], _read(content["measures"]), content["verdicts"], shares)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"{type(error).__name__}: {error}"
         raise UserError(f"{file} is damaged ({why}); install again, or run optgrid calibrate") from error
+
+
+def _read(boards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Measure]]:
+    return {
+        board: {
+            task: Measure(
+                **{"reached": {}, **values, "target": np.nan if values["target"] is None else values["target"]}
+            )
+            for task, values in tasks.items()
+        }
+        for board, tasks in boards.items()
+    }

@@ -201,9 +201,10 @@ def _targets(results: Results) -> tuple[Array, list[str]]:
     records = {record.meta["task"]: record for record in results.units}
     for task in results.tasks:
         frozen = constants.measure("optimization", records[task])
-        if frozen is None:
+        aim = np.nan if frozen is None else frozen.target
+        if np.isnan(aim):
             own.append(task)
-        aim = constants.target(results, task, *RULES["optimization"])[0] if frozen is None else frozen.target
+            aim = constants.target(results, task, *RULES["optimization"])[0]
         targets.append(aim if np.isfinite(aim) else np.nan)  # an infinite one would be reached by every start
     return np.array(targets, dtype=float), own
 

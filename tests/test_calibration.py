@@ -99,6 +99,40 @@ class TestConstants:
         assert constants.find(about(protocol={**PROTOCOL, "checkpoint": "best"})) is None
         assert constants.find(about(protocol={**PROTOCOL, "trials": 7})) is not None
 
+    def test_a_shorter_budget_has_constants_of_its_own(self, shipped: Path) -> None:
+        pool = results(*(record(name, r, [9, loss + r, 1]) for name, loss in (("a", 3), ("b", 5)) for r in range(2)))
+        frozen = constants.freeze(pool)
+        assert list(frozen["shares"]) == ["0.5"]
+        (shipped / "s.json").write_text(json.dumps({**frozen, "verdicts": {"false": []}}))
+        half = pool.at(0.5)
+        whole, found = (constants.measure("optimization", some.units[0]) for some in (pool, half))
+        assert whole is not None
+        assert found is not None
+        assert found.centre == pytest.approx(np.mean([np.log([3, 4]).mean(), np.log([5, 6]).mean()]))
+        assert found.scale == pytest.approx(stats.scales(half.scores("train", "train"))[0])
+        assert found.target == pytest.approx(constants.target(half, "t", "train", "train")[0])
+        assert (whole.centre, found.reached) == (0.0, {})
+        assert constants.find(half.units[0]) is constants.find(pool.units[0])
+        known = constants.find(half.units[0])
+        assert known is not None
+        assert known.at(1.0) is known.measures
+        assert known.at(0.25) is None
+        another = Record({**half.units[0].meta, "share": 0.25}, half.units[0].arrays)
+        assert constants.find(another) is None
+        assert constants.measure("optimization", another) is None
+
+    def test_a_shorter_budget_without_a_fair_target_has_none(self, shipped: Path) -> None:
+        # By half of the budget three of four are far from the first, and at its end all are alike.
+        pool = results(
+            *(record(name, 0, [9e9, loss, 1]) for name, loss in zip("abcd", (1, 8e9, 8e9, 8e9), strict=True))
+        )
+        frozen = constants.freeze(pool)
+        assert frozen["shares"]["0.5"]["optimization"]["t"]["target"] is None
+        (shipped / "s.json").write_text(json.dumps({**frozen, "verdicts": {"false": []}}))
+        half = constants.measure("optimization", pool.at(0.5).units[0])
+        assert half is not None
+        assert np.isnan(half.target)
+
     def test_a_pool_without_a_fair_target_freezes_nothing(self) -> None:
         pool = results(record("best", 0, [9, 1, 1]), *(record(name, 0, [9e9, 9e9, 9e9]) for name in "abc"))
         with pytest.raises(UserError, match="t has no target on the optimization board"):
@@ -125,6 +159,14 @@ class TestConstants:
             for found in measures.values():
                 assert found.scale > 0
                 assert constants.fair(found.reached)
+        evaluations = known.made["protocol"]["evaluations"]
+        assert sorted(known.shares) == pytest.approx(np.arange(1, evaluations) / evaluations)
+        for share in known.shares:
+            shorter = known.at(share)
+            assert shorter is not None
+            for board, found_by_task in shorter.items():
+                assert found_by_task.keys() == known.measures[board].keys()
+                assert all(found.scale > 0 and found.target > 0 for found in found_by_task.values())
         assert not calibration.unfit(known.verdicts)
 
     def test_the_documented_error_rates_are_those_measured(self) -> None:

@@ -149,6 +149,14 @@ def test_without_constants_targets_are_the_runs_own(tmp_path: Path) -> None:
     )
 
 
+def test_a_task_whose_frozen_target_is_none_has_the_runs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch, np.nan)
+    results = run(tmp_path)
+    found = measures.speed(results)
+    assert found.own == results.tasks
+    assert found.targets[0] == constants.target(results, results.tasks[0], "train", "train")[0]
+
+
 # Robustness
 
 
