@@ -19,8 +19,7 @@ from bench.records import Record
 from bench.results import Results
 from bench.stats import Array
 from bench.task import SPLITS
-from reports import boards
-from reports.drawing import styles
+from reports import boards, looks
 from reports.forks import spread
 from reports.views import view
 
@@ -28,7 +27,7 @@ DIGITS = 4
 QUANTILES = (0.1, 0.5, 0.9)
 SYMBOLS = {
     "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross", "X": "x",
-    "<": "triangle-left", ">": "triangle-right",
+    "<": "triangle-left", ">": "triangle-right", "*": "star",
 }  # fmt: skip
 
 
@@ -42,12 +41,14 @@ def payload(results: Results) -> dict[str, Any]:
     """All of a run."""
     constant = results.manifest["protocol"].get("schedule", "constant") == "constant"
     shares = results.shares if constant else [results.share]
+    both = boards.boards(results)
     return {
         "suite": results.manifest.get("suite", ""),
         "optimizers": [
             {"name": name, "color": look.color, "symbol": SYMBOLS[look.marker], "dash": _dash(look.dash)}
-            for name, look in styles(results.optimizers).items()
+            for name, look in looks.of(both).items()
         ],
+        "foremost": [results.optimizers.index(name) for name in looks.foremost(both)],
         "tasks": [_task(results, task) for task in results.tasks],
         "shares": shares,
         "views": spread(partial(_view, results), shares),

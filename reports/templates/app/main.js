@@ -86,8 +86,11 @@ function makeChoice() {
     const asked = search.value.trim().toLowerCase();
     for (const button of row.children) button.hidden = !button.textContent.toLowerCase().includes(asked);
   });
-  search.closest("label").hidden = DATA.optimizers.length <= FEW;
-  document.getElementById("choose").open = DATA.optimizers.length <= 2 * FEW;
+  const few = DATA.optimizers.length === DATA.foremost.length;
+  search.closest("label").hidden = few;
+  document.getElementById("choose").open = few && innerWidth > 600;
+  document.getElementById("choose-first").textContent = few ? "All" : "The foremost";
+  document.getElementById("choose-every").hidden = few;
   const visible = () => [...row.children].filter((button) => !button.hidden).map((button) => Number(button.dataset.optimizer));
   const pick = { first: () => null, every: () => (search.value ? visible() : DATA.optimizers.map((_, o) => o)), none: () => [] };
   for (const [id, picked] of Object.entries(pick)) {

@@ -43,8 +43,7 @@ function pointsWithin(task) {
   return task.step.filter((step) => step <= share * task.step.at(-1) * (1 + 1e-6)).length;
 }
 
-// The optimizers shown in colour: those chosen, or all of a few, or the first of the board.
-const FEW = 10;
+// The optimizers shown in colour: those chosen, or the foremost of the run.
 function shownOptimizers() {
   const every = DATA.optimizers.map((_, o) => o);
   if (state.chosen === "all") return every;
@@ -52,13 +51,13 @@ function shownOptimizers() {
     const names = new Set(JSON.parse(state.chosen));
     return every.filter((o) => names.has(DATA.optimizers[o].name));
   }
-  return every.length <= FEW ? every : view().scores[state.board].order.slice(0, FEW);
+  return DATA.foremost;
 }
 
 function choose(optimizers) {
   const every = DATA.optimizers.length;
   if (optimizers === null) state.chosen = "";
-  else if (optimizers.length === every) state.chosen = every <= FEW ? "" : "all";
+  else if (optimizers.length === every) state.chosen = every === DATA.foremost.length ? "" : "all";
   else state.chosen = JSON.stringify(optimizers.map((o) => DATA.optimizers[o].name));
 }
 
