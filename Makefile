@@ -1,7 +1,7 @@
 # Every target sets up what it needs and is quick when nothing has changed.
 #
 #   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
-#   make report [RUNS=dir]      make test      make test-all      make microbench      make calibrate      make lint
+#   make report [RUNS=dir] [ARGS=...]      make test      make test-all      make microbench      make calibrate      make lint
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

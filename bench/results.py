@@ -3,7 +3,7 @@
 RUN/run.json            the manifest: suite, protocol, environment, what failed or was skipped
 RUN/units/*.npz         records, one a unit
 RUN/timings/TASK.json   step times, measured after the sweep
-RUN/report/             made from the above alone
+RUN/report/             made from the above alone; RUN/report-30/ from it read at 30 % of the budget
 """
 
 import json

@@ -4,12 +4,14 @@
     RUN/report/leaderboard.csv, .md         both boards, and in the .md those of speed and robustness
     RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
+    RUN/report-30/                          the same of the run read at 30 % of its budget, where it was asked for
 
 Importing this, and printing a board that is already made, is instant: what draws is imported where it is needed.
 """
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +27,19 @@ if TYPE_CHECKING:
 
 FOLDER = "report"
 STAMP = ".made-from"
+PARTS = ("page", "tables", "figures")
 
 
-def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
-    """Writes the whole report into `folder` and returns its page; with the microbenchmarks in the file `measured`.
+def folder_of(results: Results) -> Path:
+    """Where the report of a run is, or that of a run read at a share of its budget, by percent."""
+    return results.folder / (FOLDER if results.share == 1 else f"{FOLDER}-{100 * results.share:.6g}")
+
+
+def make(results: Results, folder: Path, measured: Path | None = None, parts: Collection[str] = PARTS) -> Path:
+    """Writes the report into `folder` and returns its page; with the microbenchmarks in the file `measured`.
+
+    Args:
+      parts: of PARTS, which to make.
 
     Raises:
       UserError: the folder cannot be written.
@@ -44,37 +55,44 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
         unread = [("damaged", "microbenchmarks", str(error))]
     both = boards.boards(results)
     rows = boards.rows(results, both)
-    write_atomically(folder / "leaderboard.csv", to_csv(rows).encode())
     more = standings.standings(results)
     known = constants.load(str(results.manifest.get("suite", "")))
     asked = results.manifest
     worth = words.worth(known.verdicts, asked["replicates"], len(results.optimizers)) if known else ""
-    told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
-    write_atomically(folder / "leaderboard.md", told.encode())
-    for standing in more:
-        write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
-    for drawn in figures.draw_all(results, both, speed):
+    if "tables" in parts:
+        write_atomically(folder / "leaderboard.csv", to_csv(rows).encode())
+        told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
+        write_atomically(folder / "leaderboard.md", told.encode())
+        for standing in more:
+            write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
+    for drawn in figures.draw_all(results, both, speed) if "figures" in parts else ():
         for ending, content in drawn.files.items():
             write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
     index = folder / "index.html"
-    write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
+    if "page" in parts:
+        write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
     return index
 
 
-def ensure(results: Results, rebuild: bool = False) -> Path:
+def ensure(results: Results, rebuild: bool = False, parts: Collection[str] = PARTS) -> Path:
     """Makes the report of a run in its own folder, unless it is there, made from these very results by this code.
 
     The last microbenchmarks that were kept beside the run's folder, in `microbench`, are shown with it.
 
+    Args:
+      parts: of PARTS; fewer than all are made whatever is there, and never taken for a whole report.
+
     Raises:
       UserError: the folder cannot be written.
     """
-    folder = results.folder / FOLDER
+    folder = folder_of(results)
     stamp, index = folder / STAMP, folder / "index.html"
     measured = newest(results.folder.parent / "microbench")
+    if not set(PARTS) <= set(parts):
+        return make(results, folder, measured, parts)  # what it changes is no longer what the stamp is of
     wanted = _digest(results, measured)
     if rebuild or not stamp.exists() or stamp.read_text() != f"{wanted} {_outputs(folder)}":
-        make(results, folder, measured)
+        make(results, folder, measured, parts)
         write_atomically(stamp, f"{wanted} {_outputs(folder)}".encode())
     return index
 
@@ -87,12 +105,22 @@ def _outputs(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def print_boards(results: Results, console: "Console") -> None:
-    """Prints both boards and where the page is, from the files of a report that is there."""
+def print_boards(results: Results, console: "Console", parts: Collection[str] = PARTS) -> None:
+    """Prints both boards, if they are among the parts, and where the report is, from files that are there."""
+    folder = folder_of(results)
+    if results.share != 1:
+        words = f"Read at {100 * results.share:.6g} % of the budget, with the settings that were tuned for all of it."
+        console.print(f"{words}\n", markup=False, highlight=False)
+    if "tables" in parts:
+        _print_tables(folder, console)
+    made = f"page: {folder / 'index.html'}" if "page" in parts else f"made: {folder}"
+    console.print(made, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_tables(folder: Path, console: "Console") -> None:
     from reports import tables, words
     from reports.rows import of_board, read_csv
 
-    folder = results.folder / FOLDER
     rows = read_csv(folder / "leaderboard.csv")
     for name in tables.SUBJECTS:
         own = of_board(rows, name)
@@ -103,7 +131,6 @@ def print_boards(results: Results, console: "Console") -> None:
     cautions = [caution for name in tables.SUBJECTS for caution in words.cautions(of_board(rows, name))]
     for caution in dict.fromkeys(cautions):
         console.print(caution, markup=False, highlight=False)
-    console.print(f"page: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _digest(results: Results, measured: Path | None) -> str:

@@ -188,6 +188,8 @@ def test_export_has_the_contracts_columns(optgrid: Command, finished: Path, tmp_
         (["run", "--optimizers", "optimizers/sgd.py"], "the catalogue has an optimizer sgd"),
         (["run", "--suite", "smoke", "--out", "README.md/inside"], "could not be written"),
         (["report", "nowhere"], "there is no run in nowhere"),
+        (["report", "nowhere", "--budget", "half"], "invalid float value"),
+        (["report", "nowhere", "--only", "page,tales"], "--only takes page, tables, figures, not 'tales'"),
         (["export", "nowhere", "-o", "x.csv"], "there is no run in nowhere"),
     ],
 )
@@ -200,6 +202,19 @@ def test_a_users_mistake_is_one_line_and_status_2(optgrid: Command, arguments: l
 def test_a_folder_with_another_protocol_is_refused(optgrid: Command, finished: Path) -> None:
     done = optgrid("run", *SMALL, "--schedule", "cosine", "--out", finished, expect=2)
     assert "schedule constant there, cosine asked" in done.stderr
+
+
+def test_a_report_of_a_shorter_budget(optgrid: Command, finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished / "report").rglob("*")}
+    told = optgrid("report", finished, "--budget", "0.3", "--only", "tables").stdout
+    assert "Read at 30 % of the budget, with the settings that were tuned for all of it." in told.replace("\n", " ")
+    assert (finished / "report-30" / "leaderboard.csv").stat().st_size > 0
+    assert not (finished / "report-30" / "index.html").exists()
+    assert {path: path.stat().st_mtime_ns for path in (finished / "report").rglob("*")} == before
+    for share, words in (("0", "above 0 and at most 1"), ("2", "above 0 and at most 1"), ("0.01", "first evaluation")):
+        done = optgrid("report", finished, "--budget", share, expect=2)
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_an_export_to_an_unknown_kind_of_file_is_refused(optgrid: Command, finished: Path, tmp_path: Path) -> None:

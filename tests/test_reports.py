@@ -209,7 +209,7 @@ def test_csv_and_back(whole: Results) -> None:
 
 def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    monkeypatch.setattr(reports, "make", lambda results, folder, measured: made.append(results))
+    monkeypatch.setattr(reports, "make", lambda results, folder, measured, parts: made.append(results))
     reports.ensure(whole)
     assert not made
     reports.ensure(whole, rebuild=True)

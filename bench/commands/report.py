@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,32 @@ if TYPE_CHECKING:
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid report`."""
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs/core"), help="folder of a run")
+    shorter = "report the run as it stood at this share of its budget, as 0.3, into report-30; settings stay the same"
+    parser.add_argument("--budget", type=float, default=1.0, metavar="SHARE", help=shorter)
+    only = "make these parts alone, of page, tables and figures; a page without figures shows none"
+    parser.add_argument("--only", action="append", metavar="A,B", help=only)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Makes the report anew."""
+    """Makes the report anew, or parts of it."""
     from rich.console import Console
 
+    import reports
     from bench import results
 
-    return show(results.load(args.runs), Console(), rebuild=True)
+    parts = [part for given in args.only or [",".join(reports.PARTS)] for part in given.split(",")]
+    for part in parts:
+        if part not in reports.PARTS:
+            raise UserError(f"--only takes {', '.join(reports.PARTS)}, not {part!r}")
+    run = results.load(args.runs)
+    return show(run if args.budget == 1 else run.at(args.budget), Console(), rebuild=True, parts=parts)
 
 
-def show(results: "Results", console: "Console", rebuild: bool) -> int:
+def show(results: "Results", console: "Console", rebuild: bool, parts: Collection[str] | None = None) -> int:
     """Prints the leaderboards and where the page is, making the report where it is not that of these results.
+
+    Args:
+      parts: of `reports.PARTS`; all of them if not given.
 
     Returns:
       1 if some units failed, else 0.
@@ -36,9 +50,10 @@ def show(results: "Results", console: "Console", rebuild: bool) -> int:
     import reports
 
     failed = results.manifest["failed"]
+    wanted = reports.PARTS if parts is None else parts
     if results.units:
-        reports.ensure(results, rebuild=rebuild)
-        reports.print_boards(results, console)
+        reports.ensure(results, rebuild=rebuild, parts=wanted)
+        reports.print_boards(results, console, wanted)
     elif not failed:
         raise UserError(f"{results.folder} has no finished unit yet; run the same `optgrid run` again")
     for name, reason in results.manifest.get("skipped", {}).items():
