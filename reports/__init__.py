@@ -4,6 +4,7 @@
     RUN/report/leaderboard.csv, .md         both boards, and in the .md those of speed and robustness
     RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
+    RUN/report/figures/column/              some of them as wide as a column of text, and captions.md
 
 Importing this, and printing a board that is already made, is instant: what draws is imported where it is needed.
 """
@@ -34,7 +35,7 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, figures, page, standings, tables, words
+    from reports import boards, column, drawing, figures, page, standings, tables, words
     from reports.rows import to_csv
 
     speed, unread = None, []
@@ -53,11 +54,13 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
     write_atomically(folder / "leaderboard.md", told.encode())
     for standing in more:
         write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
-    shown = []
-    for drawn in figures.draw_all(results, both, speed):
+    pictures = figures.draw_all(results, both, speed)
+    for drawn in pictures:
         for ending, content in drawn.files.items():
-            write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
-        shown.append(page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]))
+            write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
+    write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures).encode())
+    wide = [drawn for drawn in pictures if drawn.folder == drawing.FOLDER]
+    shown = [page.Figure(drawn.name, drawn.title, drawn.caption, drawn.files["svg"]) for drawn in wide]
     index = folder / "index.html"
     write_atomically(index, page.render(results, rows, shown, speed, unread, more, worth).encode())
     return index
