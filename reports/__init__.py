@@ -5,6 +5,7 @@
     RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
     RUN/report-30/                          the same of the run read at 30 % of its budget, where it was asked for
+    RUN/report/figures/column/              some of them as wide as a column of text, and captions.md
 
 Importing this, and printing a board that is already made, is instant: what draws is imported where it is needed.
 """
@@ -45,7 +46,7 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, figures, page, standings, tables, words
+    from reports import boards, column, drawing, figures, page, standings, tables, words
     from reports.rows import to_csv
 
     speed, unread = None, []
@@ -65,9 +66,12 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
         write_atomically(folder / "leaderboard.md", told.encode())
         for standing in more:
             write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
-    for drawn in figures.draw_all(results, both, speed) if "figures" in parts else ():
-        for ending, content in drawn.files.items():
-            write_atomically(folder / "figures" / f"{drawn.name}.{ending}", content)
+    if "figures" in parts:
+        pictures = figures.draw_all(results, both, speed)
+        for drawn in pictures:
+            for ending, content in drawn.files.items():
+                write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
+        write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures).encode())
     index = folder / "index.html"
     if "page" in parts:
         write_atomically(index, page.render(results, rows, speed, unread, worth).encode())

@@ -29,7 +29,9 @@ from reports.looks import GREY, Look
 
 WIDTH = 9.0  # inches, 100 pixels each on a page
 FORMATS = ("png", "svg", "pdf")
+FOLDER = "figures"
 INK, FAINT, SHADE = "#222222", "#6b6b6b", "#eef3f8"
+LARGER = {"P": 1.25, "X": 1.25, "*": 1.6}  # of markers that look small beside the others
 BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 
 
@@ -71,7 +73,7 @@ class Cast:
             return {"color": look.color, "lw": 0.6 * self.scale, "alpha": 0.8, "zorder": 1.5}
         return {
             "color": look.color, "lw": 1.6 * self.scale, "dashes": look.dash, "marker": look.marker,
-            "ms": 4 * self.scale, "mec": "white", "mew": 0.4, "zorder": 2,
+            "ms": 4 * self.scale * _larger(look.marker), "mec": "white", "mew": 0.4, "zorder": 2,
         }  # fmt: skip
 
 
@@ -90,12 +92,16 @@ class Picture:
       name: of its files.
       title: what it shows.
       caption: what its intervals are.
+      folder: of its files, in the report's.
+      dpi: of its PNG.
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    folder: str = FOLDER
+    dpi: int = 200
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class Drawn:
     title: str
     caption: str
     files: Mapping[str, bytes]
+    folder: str = FOLDER
 
 
 def render(picture: Picture) -> dict[str, bytes]:
@@ -122,7 +129,7 @@ def render(picture: Picture) -> dict[str, bytes]:
         for form in FORMATS:
             buffer = io.BytesIO()
             undated: Mapping[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-            picture.figure.savefig(buffer, format=form, dpi=200, metadata=undated)
+            picture.figure.savefig(buffer, format=form, dpi=picture.dpi, metadata=undated)
             files[form] = buffer.getvalue()
     return files
 
@@ -150,6 +157,7 @@ def theme() -> Iterator[None]:
         "grid.linewidth": 0.7,
         "legend.frameon": False,
         "lines.solid_capstyle": "round",
+        "pdf.fonttype": 42,  # publishers turn away the usual one, Type 3
         "svg.hashsalt": "optgrid",
         "text.color": INK,
         "text.parse_math": False,  # names are names, whatever dollar signs they hold
@@ -262,8 +270,13 @@ def markers(
     """A marker in each row with a value; with an edge in white or, where some are hollow, in their colour."""
     kinds = [(look.color, look.marker, hollow is not None and bool(hollow[y])) for y, look in enumerate(those)]
     for (color, marker, empty), ys in _alike(kinds):
-        ax.plot(x[ys], ys, ls="", marker=marker, ms=size, mfc="white" if empty else color, mew=edge, zorder=5,
-                mec="white" if hollow is None else color)  # fmt: skip
+        face, rim = "white" if empty else color, "white" if hollow is None else color
+        large = size * _larger(marker)
+        ax.plot(x[ys], ys, ls="", marker=marker, ms=large, mfc=face, mec=rim, mew=edge, zorder=5)
+
+
+def _larger(marker: str) -> float:
+    return LARGER.get(marker, 1.0)
 
 
 def _alike(kinds: Sequence[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], list[int]]]:
@@ -277,8 +290,8 @@ def strip(ax: Axes, edge: float, step: float, those: Cast, ends: Mapping[str, Se
     for index, name in enumerate(those.foremost):
         look, (value, low, high), x = those.looks[name], ends[name], edge + step * (index + 1.5)
         ax.plot([x, x], [low, high], color=look.color, lw=1.4 * those.scale, alpha=0.6)
-        ax.plot(x, value, ls="", marker=look.marker, ms=4.5 * those.scale, color=look.color, mec="white", mew=0.4,
-                zorder=5)  # fmt: skip
+        size = 4.5 * those.scale * _larger(look.marker)
+        ax.plot(x, value, ls="", marker=look.marker, ms=size, color=look.color, mec="white", mew=0.4, zorder=5)
     ax.axvline(edge + step / 2, color="#c8c8c8", lw=0.8)
     ax.set_xlim(right=edge + step * (len(those.foremost) + 1))
 

@@ -18,11 +18,10 @@ from bench.machine import cores
 from bench.microbench.results import Microbench
 from bench.results import Results
 from bench.stats import Array
-from reports import measures, ranks, speed, targets, tuning
+from reports import column, measures, ranks, scores, speed, targets, tuning
 from reports.boards import Board, compile_seconds, metric_name, step_ratios
 from reports.drawing import (
     FAINT,
-    SHADE,
     Cast,
     Drawn,
     Picture,
@@ -90,6 +89,7 @@ def _makers(results: Results, boards: Sequence[Board], measured: Microbench | No
             partial(tuning.defaults, robust, boards),
             partial(learning_rate, results, boards),
             partial(step_time, results, boards),
+            *column.makers(boards, fast, robust),
         ]
     if measured is not None:
         makers += [partial(make, measured) for make in (speed.picture, speed.roofline)]
@@ -103,7 +103,9 @@ def _make(make: Maker) -> Picture | None:
 
 def _draw(make: Maker) -> Drawn | None:
     picture = _make(make)
-    return Drawn(picture.name, picture.title, picture.caption, render(picture)) if picture else None
+    if picture is None:
+        return None
+    return Drawn(picture.name, picture.title, picture.caption, render(picture), picture.folder)
 
 
 # The pictures
@@ -115,48 +117,17 @@ def leaderboard(results: Results, boards: Sequence[Board]) -> Picture:
     count = len(results.optimizers)
     size = [_count(count, "optimizer"), _count(len(results.tasks), "task")]
     title = f"Leaderboard: {', '.join(size)}, {_count(results.manifest['replicates'], 'replicate')}"
-    caption = board_caption(boards)
+    caption = scores.caption(boards)
     if few := too_few(len(results.tasks), results.manifest["replicates"]):
         caption += f" {few}"
     caption += those.said
     figure = blank(1.75 + (0.36 if count <= 10 else 0.26) * count, title, caption)
     for ax, board in zip(figure.subplots(1, 2, squeeze=False)[0], boards, strict=True):
-        scores(ax, board, those, 9 if count <= 10 else 8)
+        scores.rows(ax, board, those, 9 if count <= 10 else 8)
         ax.set_title(board.name.capitalize(), fontsize=11, pad=20)
         below = {"xycoords": "axes fraction", "textcoords": "offset points"}
         ax.annotate(_first_words(board.name), (0, 1), (0, 6), **below, fontsize=8, color=FAINT)
     return Picture("leaderboard", title, caption, figure)
-
-
-def board_caption(boards: Sequence[Board]) -> str:
-    """What `scores` draws of them."""
-    return (
-        "Dot: mean over tasks of log loss in units of the task's scale, from its centre. Bar: 95 % bootstrap "
-        "interval over tasks and replicates together. Small dots: single tasks. Shaded and filled: not told apart from "
-        "the leader on these tasks "
-        f"(permutation test, {stats.usual_control(len(boards[0].optimizers)).words}, p > 0.05)."
-        + " *: not on every task, so not ranked."
-        * any(not board.tiers[0].all() for board in boards)
-    )
-
-
-def scores(ax: Axes, board: Board, those: Cast, size: float = 9) -> None:
-    """A board's scores, an optimizer a row, names in letters of `size` points."""
-    order, tier = board.order, board.tiers[0][board.order]
-    looks = [those.looks[board.optimizers[o]] for o in order]
-    by_task = stats.cell_means(board.z)[:, order]
-    low, high = (end[order] for end in board.interval)
-    leading = int((tier == 1).sum())
-    if leading:
-        ax.axhspan(-0.5, leading - 0.5, color=SHADE, zorder=0, lw=0)
-    ax.axvline(0, color="#c8c8c8", lw=0.8, zorder=1)
-    dots(ax, list(by_task.T), looks, 3 * those.scale, 0.7)
-    bars(ax, low, high, looks, 2.6 * those.scale, 0.75)
-    markers(ax, board.score[order], looks, (9 if len(order) <= 10 else 7) * those.scale, 1.8 * those.scale, tier != 1)
-    name_rows(ax, [board.optimizers[o] + ("" if ranked else " *") for o, ranked in zip(order, tier, strict=True)], size)
-    ax.set_xlabel("← better      score      worse →")
-    ax.grid(axis="x")
-    span(ax, np.concatenate([by_task.ravel(), low, high]))
 
 
 def convergence_by_step(results: Results, boards: Sequence[Board]) -> Picture:

@@ -28,26 +28,34 @@ from reports.standings import own_targets
 from reports.tables import number
 
 FURTHEST = 32.0  # times the best, where profiles end at the latest
+REACHED = (  # what `reached` draws
+    "Share of all pairs of a task and a final run (setting chosen by training loss) whose training loss is down at the "
+    "task's target; at its right edge the share at the end, mean over tasks, with its 95 % bootstrap interval over "
+    "tasks and replicates together."
+)
 
 
 def targets(found: Speed, boards: Sequence[Board]) -> Picture:
     """Share of targets reached over the budget, and performance profiles of what reaching them costs."""
     those = cast(boards)
     title = "Targets reached over the budget, and how far from the fastest"
-    count = len(found.tasks)
-    caption = (
-        "Left: share of all pairs of a task and a final run (setting chosen by training loss) whose training loss is "
-        "down at the task's target; at its right edge the share at the end, mean over tasks, with its 95 % bootstrap "
-        "interval over tasks and replicates together. Right: share of tasks on which the expected evaluations to the "
-        "target, with restarts, are at most so many times the least of all optimizers: no intervals, as one task is "
-        f"{100 / count:.0f} % of the height, and other rivals would change it. {own_targets(found)}"
-    ).strip() + those.said
+    left, right = (text[0].lower() + text[1:] for text in (REACHED, within(found)))
+    caption = f"Left: {left} Right: {right} {own_targets(found)}".strip() + those.said
     figure = blank(4.6, "", caption)
-    left, right = figure.subplots(1, 2, sharey=True)
-    reached(left, found, those)
-    profiles(right, found, those)
+    axes = figure.subplots(1, 2, sharey=True)
+    reached(axes[0], found, those)
+    profiles(axes[1], found, those)
     legend(figure, title, those)
     return Picture("targets", title, caption, figure)
+
+
+def within(found: Speed) -> str:
+    """What `profiles` draws."""
+    return (
+        "Share of tasks on which the expected evaluations to the target, with restarts, are at most so many times the "
+        f"least of all optimizers: no intervals, as one task is {100 / len(found.tasks):.0f} % of the height, and "
+        "other rivals would change it."
+    )
 
 
 def reached(ax: Axes, found: Speed, those: Cast) -> None:

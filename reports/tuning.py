@@ -26,6 +26,13 @@ from reports.drawing import (
 )
 from reports.measures import Robustness
 
+FEWER = (  # what `fewer` draws
+    "Lines: expected lowest loss at the budget of k trials of a search, drawn without replacement, over the lowest "
+    "that any search of the optimizer found on the task; geometric mean over replicates and tasks. A trial that "
+    "failed counts as its starting loss. At the right edge: the value for all trials with its 95 % bootstrap interval "
+    "over tasks and replicates together; for fewer trials it is wider. Each is beside its own best, which need not be "
+    "good."
+)
 SELECTED = {"optimization": "training", "generalization": "validation"}
 
 
@@ -33,13 +40,7 @@ def tunability(found: Robustness, boards: Sequence[Board]) -> Picture:
     """Expected best of k trials beside the best found, for both rules of selection."""
     those = cast(boards)
     title = "How much tuning it takes"
-    caption = (
-        "Lines: expected lowest loss at the budget of k trials of a search, drawn without replacement, over the lowest "
-        "that any search of the optimizer found on the task; geometric mean over replicates and tasks. A trial that "
-        "failed counts as its starting loss. At the right edge: the value for all trials with its 95 % bootstrap "
-        "interval over tasks and replicates together; for fewer trials it is wider. Each is beside its own best, which "
-        f"need not be good.{those.said}"
-    )
+    caption = FEWER + those.said
     figure = blank(4.5, "", caption)
     axes = figure.subplots(1, 2, sharey=True)
     curves = {board: found.curve(board) for board in RULES}

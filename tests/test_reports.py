@@ -161,7 +161,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def test_a_report_has_every_file(whole: Results) -> None:
     folder = whole.folder / "report"
-    names = {path.stem for path in (folder / "figures").iterdir()}
+    names = {path.stem for path in (folder / "figures").iterdir() if path.is_file()}
     assert names == PICTURES
     for name in names:
         for ending in drawing.FORMATS:
