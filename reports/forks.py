@@ -5,12 +5,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.machine import cores
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_work: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []  # what forked processes find in their copy of the memory
 
 
 def spread(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
@@ -19,5 +21,14 @@ def spread(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
     workers = min(len(cores()), len(items))
     if threaded or workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
         return [function(item) for item in items]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
-        return list(pool.map(function, items))
+    _work.append((function, items))
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            return list(pool.map(_done, range(len(items))))
+    finally:
+        _work.pop()
+
+
+def _done(index: int) -> Any:
+    function, items = _work[-1]
+    return function(items[index])

@@ -22,14 +22,8 @@ def test_a_part_of_a_report_is_never_taken_for_a_whole_one(tmp_path: Path, monke
     }
     reports.ensure(results, parts=["page"])
     assert not (folder / "figures").exists()
-    page_alone = (folder / "index.html").read_text()
     reports.ensure(results)
     assert (folder / "figures" / "leaderboard.svg").exists()
-    whole = (folder / "index.html").read_text()
-    assert whole != page_alone
-    reports.ensure(results, parts=["page"])
-    reports.ensure(results)
-    assert (folder / "index.html").read_text() == whole
 
 
 def test_the_report_of_a_shorter_budget_stands_beside_that_of_the_whole(
