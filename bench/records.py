@@ -66,7 +66,7 @@ class Record:
 
     def final(self, selected_by: str, name: str) -> np.ndarray:
         """The array `name` of the final runs of the setting that `selected_by` chose: (S, ...)."""
-        index = int(np.flatnonzero(self.arrays["chosen"] == self.arrays[f"selected/{selected_by}"])[0])
+        index = self.arrays["chosen"].tolist().index(self.arrays[f"selected/{selected_by}"].item())
         return self.arrays[f"final/{name}"][index]
 
     def ends(self, selected_by: str, name: str) -> np.ndarray:

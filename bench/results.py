@@ -93,13 +93,13 @@ class Results:
     timings: Mapping[tuple[str, str], Timing]
     share: float = 1.0
 
-    @property
+    @cached_property
     def tasks(self) -> list[str]:
         """Tasks that have records, in the manifest's order."""
         present = {record.meta["task"] for record in self.units}
         return [name for name in self.manifest["tasks"] if name in present]
 
-    @property
+    @cached_property
     def optimizers(self) -> list[str]:
         """Optimizers that have records, in the manifest's order."""
         present = {record.meta["optimizer"] for record in self.units}
@@ -176,14 +176,29 @@ class Results:
 
         NaN where there is no record; inf where a run diverged.
         """
-        replicates = 1 + max((record.meta["replicate"] for record in self.units), default=-1)
-        scores = np.full((len(self.tasks), len(self.optimizers), replicates), np.nan)
+        scores = np.full(self.shape, np.nan)
         for record in self.units:
             losses = record.ends(selected_by, f"{split}/loss").astype(np.float64)
             floored = np.log(np.maximum(np.where(np.isfinite(losses), losses, np.inf), record.meta["floor"]))
-            task, optimizer = record.cell
-            scores[self.tasks.index(task), self.optimizers.index(optimizer), record.meta["replicate"]] = floored.mean()
+            scores[self.place(record)] = floored.mean()
         return scores
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """How many tasks, optimizers and replicates there are."""
+        replicates = 1 + max((record.meta["replicate"] for record in self.units), default=-1)
+        return len(self.tasks), len(self.optimizers), replicates
+
+    def place(self, record: Record) -> tuple[int, int, int]:
+        """Where a record's numbers stand in arrays of that shape."""
+        task, optimizer = record.cell
+        tasks, optimizers = self._places
+        return tasks[task], optimizers[optimizer], record.meta["replicate"]
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, int], dict[str, int]]:
+        tasks, optimizers = ({name: i for i, name in enumerate(names)} for names in (self.tasks, self.optimizers))
+        return tasks, optimizers
 
 
 def load(folder: Path) -> Results:

@@ -11,7 +11,6 @@ import numpy as np
 from bench import constants, stats
 from bench.constants import RULES
 from bench.edges import Edge, edges, known
-from bench.records import Record
 from bench.results import Results
 from bench.stats import Array
 from reports.rows import Row, Spread
@@ -113,29 +112,37 @@ def final_metrics(results: Results, selected_by: str, split: str) -> Array:
 
     NaN where there is no record; inf where a run diverged, whatever the metric makes of its outputs.
     """
-    values = np.full(results.scores(selected_by, split).shape, np.nan)
+    values = np.full(results.shape, np.nan)
     for record in results.units:
-        task, optimizer = record.cell
         final = record.ends(selected_by, f"{split}/{record.meta['metric']}")
-        place = results.tasks.index(task), results.optimizers.index(optimizer), record.meta["replicate"]
         diverged = not np.isfinite(record.ends(selected_by, f"{split}/loss")).all()
-        values[place] = np.inf if diverged else final.astype(np.float64).mean()
+        values[results.place(record)] = np.inf if diverged else final.astype(np.float64).mean()
     return values
 
 
 def rows(results: Results, both: Sequence[Board]) -> list[Row]:
     """Both boards as rows, in their order."""
-    found = edges(results)
-    return [_row(results, board, index, found) for board in both for index in board.order]
+    found: dict[tuple[str, str], list[Edge]] = {}
+    for edge in edges(results):
+        found.setdefault((edge.optimizer, edge.selected_by), []).append(edge)
+    told = {name: all(known(record) for record in results.of(name)) for name in results.optimizers}
+    metrics = {task: metric_name(results, task) for task in results.tasks}
+    return [
+        _row(results, board, index, found.get((name, RULES[board.name][0]), []), told[name], metrics)
+        for board in both
+        for index, name in ((index, board.optimizers[index]) for index in board.order)
+    ]
 
 
-def _row(results: Results, board: Board, index: int, found: Sequence[Edge]) -> Row:
+def _row(
+    results: Results, board: Board, index: int, own: Sequence[Edge], told: bool, metrics: Mapping[str, str]
+) -> Row:
+    """The row of one optimizer, with the edges that its settings lie at, whether its records tell, and the tasks' own
+    metrics."""
     optimizer = board.optimizers[index]
     present = (~np.isnan(board.scores[:, index])).sum(-1)
     diverged, runs = final_runs(results, optimizer, *RULES[board.name])
     tier, p = board.tiers
-    own = [edge for edge in found if (edge.optimizer, edge.selected_by) == (optimizer, RULES[board.name][0])]
-    told = all(known(record) for record in _records(results, optimizer))
     return Row(
         board=board.name,
         tier=int(tier[index]),
@@ -166,7 +173,7 @@ def _row(results: Results, board: Board, index: int, found: Sequence[Edge]) -> R
         metrics={
             task: (metric, _spread(board.metrics[t, index]))
             for t, task in enumerate(board.tasks)
-            if (metric := metric_name(results, task)) != "loss"
+            if (metric := metrics[task]) != "loss"
         },
     )
 
@@ -178,7 +185,7 @@ def metric_name(results: Results, task: str) -> str:
 
 def final_runs(results: Results, optimizer: str, selected_by: str, split: str) -> tuple[int, int]:
     """Final runs that ended without a finite loss, and all of them."""
-    ends = [record.ends(selected_by, f"{split}/loss") for record in _records(results, optimizer)]
+    ends = [record.ends(selected_by, f"{split}/loss") for record in results.of(optimizer)]
     return int(sum((~np.isfinite(end)).sum() for end in ends)), sum(len(end) for end in ends)
 
 
@@ -190,7 +197,7 @@ def compile_seconds(results: Results, optimizer: str) -> dict[str, float]:
 def end_to_end_seconds(results: Results, optimizer: str) -> dict[str, float]:
     """{task: seconds to trace, compile and train one run to the budget}; tasks compiled cold and timed only."""
     ready = _cold_median(results, optimizer, lambda meta: meta["trace_s"] + meta["compile_s"])
-    budgets = {record.meta["task"]: record.meta["budget"] for record in _records(results, optimizer)}
+    budgets = {record.meta["task"]: record.meta["budget"] for record in results.of(optimizer)}
     return {
         task: seconds + budgets[task] * results.timings[task, optimizer].seconds_per_step
         for task, seconds in ready.items()
@@ -200,7 +207,7 @@ def end_to_end_seconds(results: Results, optimizer: str) -> dict[str, float]:
 
 def _cold_median(results: Results, optimizer: str, seconds: Callable[[Mapping[str, Any]], float]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for record in _records(results, optimizer):
+    for record in results.of(optimizer):
         if not record.meta["compile_cached"]:
             found.setdefault(record.meta["task"], []).append(seconds(record.meta))
     return {task: _median(values) for task, values in found.items()}
@@ -213,16 +220,12 @@ def step_ratios(results: Results, optimizer: str) -> dict[str, float]:
 
 def state_ratios(results: Results, optimizer: str) -> dict[str, float]:
     """{task: the optimizer's memory in multiples of the parameters'}."""
-    return {r.meta["task"]: r.meta["state_bytes"] / r.meta["param_bytes"] for r in _records(results, optimizer)}
+    return {r.meta["task"]: r.meta["state_bytes"] / r.meta["param_bytes"] for r in results.of(optimizer)}
 
 
 def _step_ratio(results: Results, optimizer: str) -> float:
     ratios = list(step_ratios(results, optimizer).values())
     return float(np.exp(np.mean(np.log(ratios)))) if ratios else np.nan
-
-
-def _records(results: Results, optimizer: str) -> list[Record]:
-    return [record for record in results.units if record.meta["optimizer"] == optimizer]
 
 
 def _median(values: Sequence[float]) -> float:

@@ -154,11 +154,18 @@ class Robustness:
 
     def curve(self, board: str) -> tuple[Array, Array, Array]:
         """Factor that the best of k trials is expected to miss the best found by, with its interval: three (O, K)."""
-        values = self.tuning[board]
-        ends = [stats.bootstrap(values[..., k], draws=DRAWS) for k in range(values.shape[-1])]
-        means = np.stack([stats.means(values[..., k]) for k in range(values.shape[-1])], -1)
-        low, high = (np.stack([end[i] for end in ends], -1) for i in range(2))
-        return np.exp(means), np.exp(low), np.exp(high)
+        return self._curves[board]
+
+    @cached_property
+    def _curves(self) -> dict[str, tuple[Array, Array, Array]]:
+        found = {}
+        for board, values in self.tuning.items():
+            tasks, optimizers, replicates, trials = values.shape
+            each = values.swapaxes(2, 3).reshape(tasks, optimizers * trials, replicates)  # all draw alike
+            low, high = stats.bootstrap(each, draws=DRAWS)
+            mean, low, high = (np.exp(end).reshape(optimizers, trials) for end in (stats.means(each), low, high))
+            found[board] = mean, low, high
+        return found
 
     @cached_property
     def order(self) -> list[int]:
@@ -176,14 +183,14 @@ def beside_best(costs: Array) -> Array:
 
 def speed(results: Results, aims: Mapping[str, float] | None = None) -> Speed:
     """How soon a run's optimizers reach the targets."""
-    tasks, optimizers, replicates = _axes(results)
+    tasks, optimizers, replicates = results.tasks, results.optimizers, results.shape[2]
     budgets = {record.meta["task"]: int(record.meta["budget"]) for record in results.units}
     targets, own = _targets(results) if aims is None else (np.array([aims[task] for task in results.tasks]), [])
     seeds = max((record.seeds for record in results.units), default=0)
     times = np.full((len(tasks), len(optimizers), replicates, seeds), np.nan)
     by, split = RULES["optimization"]
     for record in results.units:
-        t, o, r = _place(record, tasks, optimizers)
+        t, o, r = results.place(record)
         curves, at = record.final(by, f"{split}/loss"), record.final(by, "grad_evals")
         times[t, o, r, : len(curves)] = stats.time_to(curves, at, targets[t], record.meta["floor"])
     step_s = np.full(times.shape[:2], np.nan)
@@ -211,8 +218,7 @@ def _targets(results: Results) -> tuple[Array, list[str]]:
 
 def robustness(results: Results) -> Robustness:
     """What a run's searches tell of its optimizers."""
-    tasks, optimizers, replicates = _axes(results)
-    shape = (len(tasks), len(optimizers), replicates)
+    tasks, optimizers, shape = results.tasks, results.optimizers, results.shape
     trials = min((record.arrays["search/train/loss"].shape[0] for record in results.units), default=0)
     failed, tried, cost = (np.full(shape, np.nan) for _ in range(3))
     basin = np.full(shape[:2], np.nan)
@@ -220,16 +226,17 @@ def robustness(results: Results) -> Robustness:
     for t, task in enumerate(tasks):
         for o, name in enumerate(optimizers):
             cell = results.cell(task, name)
-            basin[t, o] = _basin(cell)
-            best = {board: _lowest(cell, by) for board, (by, _) in RULES.items()}
-            for record in cell:
-                place = _place(record, tasks, optimizers)
+            logs = {board: [log_losses(record, by) for record in cell] for board, (by, _) in RULES.items()}
+            basin[t, o] = _basin(cell, [losses for losses, _ in logs["optimization"]])
+            best = {board: _lowest(each) for board, each in logs.items()}
+            for index, record in enumerate(cell):
+                place = results.place(record)
                 ends, starts = _search(record, "train")
                 failed[place], tried[place] = np.sum(~np.isfinite(ends) | (ends > starts)), len(ends)
-                cost[place] = _defaults_cost(record)
-                for board, (by, _) in RULES.items():
-                    logs, worst = log_losses(record, by)
-                    tuning[board][place] = stats.expected_best(logs, range(1, trials + 1), worst) - best[board]
+                cost[place] = _defaults_cost(*logs["optimization"][index])
+                for board, each in logs.items():
+                    losses, worst = each[index]
+                    tuning[board][place] = stats.expected_best(losses, range(1, trials + 1), worst) - best[board]
     return Robustness(tasks, optimizers, basin, failed, tried, cost, tuning)
 
 
@@ -245,9 +252,8 @@ def log_losses(record: Record, split: str) -> tuple[Array, float]:
     return np.log(np.maximum(np.where(np.isfinite(ends), ends, np.inf), floor)), worst
 
 
-def _defaults_cost(record: Record) -> float:
+def _defaults_cost(logs: Array, worst: float) -> float:
     """Log loss of the first trial, the defaults', over the best one's; NaN where all failed."""
-    logs, worst = log_losses(record, "train")
     return min(float(logs[0]), worst) - float(logs.min()) if logs.min() <= worst and np.isfinite(logs.min()) else np.nan
 
 
@@ -257,28 +263,20 @@ def _search(record: Record, split: str) -> tuple[Array, Array]:
     return curves[:, -1], curves[:, 0]
 
 
-def _lowest(cell: Sequence[Record], split: str) -> float:
+def _lowest(logs: Sequence[tuple[Array, float]]) -> float:
     """The best of all trials of a cell; NaN where all failed."""
-    each = [float(logs.min()) for logs, worst in (log_losses(record, split) for record in cell) if logs.min() <= worst]
+    each = [float(losses.min()) for losses, worst in logs if losses.min() <= worst]
     return min((loss for loss in each if np.isfinite(loss)), default=np.nan)
 
 
-def _basin(cell: Sequence[Record]) -> float:
-    searched = [record for record in cell if "hparams/learning_rate" in record.arrays]
+def _basin(cell: Sequence[Record], logs: Sequence[Array]) -> float:
+    name = "hparams/learning_rate"
+    pairs = zip(cell, logs, strict=True)
+    searched = [(record.arrays[name], losses) for record, losses in pairs if name in record.arrays]
     if not searched:
         return np.nan
-    rates = np.concatenate([record.arrays["hparams/learning_rate"] for record in searched])
-    return stats.basin(rates, np.concatenate([log_losses(record, "train")[0] for record in searched]), WITHIN)
-
-
-def _axes(results: Results) -> tuple[list[str], list[str], int]:
-    replicates = 1 + max((record.meta["replicate"] for record in results.units), default=-1)
-    return results.tasks, results.optimizers, replicates
-
-
-def _place(record: Record, tasks: Sequence[str], optimizers: Sequence[str]) -> tuple[int, int, int]:
-    task, optimizer = record.cell
-    return tasks.index(task), optimizers.index(optimizer), record.meta["replicate"]
+    rates, losses = (np.concatenate(each) for each in zip(*searched, strict=True))
+    return stats.basin(rates, losses, WITHIN)
 
 
 def _mean(values: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import constants
+from bench import constants, stats
 from bench.records import Record
 from bench.results import Results
 from reports import drawing, measures, ranks, standings, targets, tuning
@@ -158,6 +158,16 @@ def test_a_task_whose_frozen_target_is_none_has_the_runs_own(tmp_path: Path, mon
 
 
 # Robustness
+
+
+def test_the_curve_of_tuning_is_that_of_each_number_of_trials_alone(tmp_path: Path) -> None:
+    found = measures.robustness(run(tmp_path))
+    for board, values in found.tuning.items():
+        mean, low, high = found.curve(board)
+        for k in range(values.shape[-1]):
+            ends = stats.bootstrap(values[..., k], draws=measures.DRAWS)
+            each = np.exp([stats.means(values[..., k]), *ends])
+            np.testing.assert_allclose([mean[:, k], low[:, k], high[:, k]], each, rtol=1e-12)
 
 
 def searched(start: float, ends: list[float], rates: list[float] | None = None) -> dict[str, np.ndarray]:

@@ -119,6 +119,36 @@ def test_p_of_all_pairs() -> None:
     assert p[1, 3] == stats.permutation_test(z[:, 1], z[:, 3]) < 1
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 5, 3),  # 8,000 relabellings, all counted
+        (6, 5, 3),  # drawn from the 20 ways of each task
+        (2, 4, 11),  # drawn one by one, as each task alone has 705,432 ways
+        (1, 3, 1),
+        (0, 3, 2),
+    ],
+)
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_all_pairs_together_are_tested_as_each_alone(shape: tuple[int, int, int], missing: float) -> None:
+    rng = np.random.default_rng(sum(shape))
+    z = rng.normal(size=shape) + np.linspace(0, 1, shape[1])[:, None]
+    z[rng.random(shape) < missing] = NAN
+    p = stats.pairwise(z)
+    for a, b in combinations(range(shape[1]), 2):
+        assert p[a, b] == p[b, a] == pytest.approx(stats.permutation_test(z[:, a], z[:, b]), rel=1e-12)
+
+
+def test_pairs_of_ties_and_of_infinite_scores() -> None:
+    z = np.round(np.random.default_rng(0).normal(size=(6, 4, 3)))  # many sums are equal but for rounding
+    p = stats.pairwise(z / 3)
+    for a, b in combinations(range(4), 2):
+        assert p[a, b] == stats.permutation_test(z[:, a] / 3, z[:, b] / 3)
+    z[0, 0, 0] = np.inf
+    with pytest.raises(ValueError, match="infinite score"):
+        stats.pairwise(z)
+
+
 def test_many_optimizers_are_told_apart_under_false_discovery_control_only() -> None:
     # One task, 25 far apart: each of 300 pairs has the least p of 5 v 5, which Holm multiplies by 300.
     z = (np.arange(25.0)[None, ::-1, None] + 0.1 * np.arange(5)) / 10

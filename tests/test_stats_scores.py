@@ -199,3 +199,18 @@ def test_bootstrap_of_two_by_two_by_hand() -> None:
 def test_bootstrap_with_missing_replicates_leaves_them_out() -> None:
     z = array([[0.0, NAN, 1.0]], [[10.0, 12.0, NAN]])
     assert [end[0] for end in stats.bootstrap(z)] == pytest.approx([0.25, 11.5])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.15])
+def test_the_bootstrap_of_means_is_that_of_any_aggregate(missing: float) -> None:
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(5, 6, 4))
+    z[rng.random(z.shape) < missing] = np.nan
+    fast, slow = (
+        stats.bootstrap(z, draws=300),
+        stats.bootstrap(z, draws=300, aggregate=lambda drawn: stats.means(drawn)),
+    )
+    for one, other in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    alone = stats.bootstrap(z[:, 2:3], draws=300)
+    np.testing.assert_allclose([end[2] for end in fast], [end[0] for end in alone], rtol=1e-12, atol=1e-12)

@@ -1,14 +1,14 @@
 """Which of a board's differences are shown: corrections for many comparisons, and tiers."""
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import product
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.inference import permutation_test, smallest_p
+from bench.stats.inference import permutation_tests, smallest_p
 from bench.stats.scores import LEVEL, Array, complete, means
 
 GENERAL_TASKS, GENERAL_REPLICATES = 6, 3  # with fewer, a board says that it has too few
@@ -84,9 +84,12 @@ def usual_control(optimizers: int) -> Control:
 def pairwise(z: Array) -> Array:
     """p-values of `permutation_test` for all pairs, not adjusted: (T, O, R) to (O, O), symmetric, 1 on the diagonal."""
     p = np.ones((z.shape[1], z.shape[1]))
-    for a, b in combinations(range(z.shape[1]), 2):
-        p[a, b] = p[b, a] = permutation_test(z[:, a], z[:, b])
-    return p
+    alike: dict[tuple[int, ...], list[int]] = {}  # optimizers by how many replicates they have
+    for index, counts in enumerate((~np.isnan(z)).sum(-1).T.tolist()):
+        alike.setdefault(tuple(counts), []).append(index)
+    for first, second in product(alike.values(), repeat=2):
+        p[np.ix_(first, second)] = np.minimum(p[np.ix_(first, second)], permutation_tests(z, first, second))
+    return np.minimum(p, p.T)
 
 
 def tiers(z: Array, control: Control | None = None) -> tuple[NDArray[np.int_], Array]:

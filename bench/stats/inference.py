@@ -5,7 +5,7 @@ these tasks, `sign_flip` about tasks like these. All take finite numbers or NaN 
 replicate has no mean, so scaled scores are what is passed, in which it is the worst there is. Every p is in (0, 1].
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from itertools import combinations
 from math import comb, prod
@@ -17,6 +17,7 @@ from bench.stats.scores import Array
 
 EXACT_LIMIT = 200_000  # relabellings; up to here a test counts them all
 MONTE_CARLO_DRAWS = 20_000
+BLOCK = 2_000  # relabellings at a time, so that those of many pairs stay in the cache
 TIE = 1e-9  # equal sums in another order of addition differ by less, and z that do not matter differ by more
 LEAST_P = float(np.finfo(float).tiny)  # instead of 0, which no finite sample can show
 
@@ -47,6 +48,65 @@ def permutation_test(a: Array, b: Array, seed: int = 0) -> float:
     rng = np.random.default_rng(seed)
     sums = sum((_drawn_differences(values, size, rng) for values, size in strata), np.zeros(MONTE_CARLO_DRAWS))
     return _drawn_p(sums, threshold)
+
+
+def permutation_tests(z: Array, first: Sequence[int], second: Sequence[int], seed: int = 0) -> Array:
+    """p-values of `permutation_test` for each of the first optimizers against each of the second that comes after it:
+    z (T, O, R) to (first, second), 1 elsewhere.
+
+    Within `first`, and within `second`, as many replicates of a task are missing, so that all pairs have the same
+    relabellings. A sum of differences is then that of a part from the one and a part from the other.
+
+    Args:
+      first, second: places of optimizers, ascending.
+
+    Raises:
+      ValueError: a score is infinite.
+    """
+    strata = []
+    for row in z:
+        x, y = (_present(row[side]).reshape(len(side), -1) for side in (first, second))
+        if x.size and y.size:
+            strata.append((x, y))
+    observed = sum((x.mean(1)[:, None] - y.mean(1) for x, y in strata), np.zeros((len(first), len(second))))
+    thresholds = np.abs(observed) - TIE
+    starts = np.searchsorted(second, first, side="right")
+    counts, total = np.zeros(observed.shape, dtype=int), 0
+    exact = prod(comb(x.shape[1] + y.shape[1], x.shape[1]) for x, y in strata) <= EXACT_LIMIT
+    for block in _relabelled([(x.shape[1], y.shape[1]) for x, y in strata], exact, seed):
+        parts: list[Array] = [np.zeros((1, len(side))) for side in (first, second)]
+        for (x, y), (labels, chosen) in zip(strata, block, strict=True):
+            share = np.where(labels, 1 / x.shape[1], -1 / y.shape[1])
+            parts[0] = parts[0] + (share[:, : x.shape[1]] @ x.T)[chosen]
+            parts[1] = parts[1] + (share[:, x.shape[1] :] @ y.T)[chosen]
+        one, other = (np.ascontiguousarray(part.T) for part in parts)
+        total += one.shape[1]
+        for a, start in enumerate(starts):
+            sums = one[a] + other[start:]
+            counts[a, start:] += np.count_nonzero(np.abs(sums, out=sums) >= thresholds[a, start:, None], axis=1)
+    p = counts / total if exact else (1 + counts) / (1 + total)
+    return np.where(np.arange(len(second)) < starts[:, None], 1.0, p)
+
+
+def _relabelled(
+    sizes: Sequence[tuple[int, int]], exact: bool, seed: int
+) -> Iterator[list[tuple[NDArray[np.bool_], NDArray[np.int_]]]]:
+    """The relabellings of strata of so many replicates a side, a BLOCK at a time: of each stratum labels (ways, n) and
+    the way of each relabelling. All of them, or those that `permutation_test` draws."""
+    if exact:
+        ways = tuple(comb(a + b, a) for a, b in sizes)
+        every = np.unravel_index(np.arange(prod(ways)), ways) if ways else ()
+        drawn = [(_labels(a + b, a), index) for (a, b), index in zip(sizes, every, strict=True)]
+        count = prod(ways)
+    else:
+        rng, drawn, count = np.random.default_rng(seed), [], MONTE_CARLO_DRAWS
+        for a, b in sizes:
+            if (total := comb(a + b, a)) <= EXACT_LIMIT:
+                drawn.append((_labels(a + b, a), rng.integers(total, size=count)))
+            else:
+                drawn.append((rng.random((count, a + b)).argsort(-1) < a, np.arange(count)))
+    for begin in range(0, count, BLOCK):
+        yield [(labels, index[begin : begin + BLOCK]) for labels, index in drawn]
 
 
 def smallest_p(tasks: int, replicates: int) -> float:

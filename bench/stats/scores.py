@@ -109,20 +109,45 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     which_task, which_replicate = rng.random((draws, tasks)), rng.random((draws, tasks, replicates))
     ends = np.full((2, optimizers), np.nan)
+    counts = (~np.isnan(z)).sum(-1)
+    alike: dict[tuple[int, ...], list[int]] = {}  # optimizers by the sizes of the cells that they have
     for index in range(optimizers):
-        cells = [row[~np.isnan(row)] for row in z[:, index]]
-        cells = [cell for cell in cells if cell.size]
-        if len(cells) < 2 or min(cell.size for cell in cells) < 2:
+        alike.setdefault(tuple(counts[counts[:, index] > 0, index].tolist()), []).append(index)
+    for key, members in alike.items():
+        if len(key) < 2 or min(key) < 2:
             continue
-        sizes = np.array([cell.size for cell in cells])
-        padded = np.array([np.pad(cell, (0, replicates - cell.size)) for cell in cells])
-        task = (which_task[:, : len(cells)] * len(cells)).astype(int)
-        size = sizes[task][..., None]
-        replicate = (which_replicate[:, : len(cells)] * size).astype(int)
-        drawn = np.where(np.arange(replicates) < size, padded[task[..., None], replicate], np.nan)
-        # Draws stand where optimizers do: (draws, T, R) to (T, draws, R).
-        ends[:, index] = np.quantile(aggregate(drawn.swapaxes(0, 1)), [LEVEL / 2, 1 - LEVEL / 2])
+        cells = np.stack([_packed(z[counts[:, index] > 0, index]) for index in members])
+        sizes = np.array(key)
+        task = (which_task[:, : len(key)] * len(key)).astype(int)[..., None]
+        size = sizes[task]
+        replicate = (which_replicate[:, : len(key)] * size).astype(int)
+        used = np.arange(replicates) < size
+        if aggregate is means and np.isfinite(cells).all():
+            drawn = _drawn_means(cells, task, replicate, used, size)
+        else:  # draws stand where optimizers do: (draws, T, R) to (T, draws, R)
+            picked = (np.where(used, cell[task, replicate], np.nan).swapaxes(0, 1) for cell in cells)
+            drawn = np.stack([aggregate(values) for values in picked])
+        ends[:, members] = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=-1)
     return ends[0], ends[1]
+
+
+def _packed(cells: Array) -> Array:
+    """Rows with what is there first, and 0 behind it for what is missing: (T, R) to the same."""
+    order = np.isnan(cells).argsort(-1, kind="stable")
+    return np.nan_to_num(np.take_along_axis(cells, order, -1), nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
+def _drawn_means(
+    cells: Array, task: NDArray[np.int_], replicate: NDArray[np.int_], used: NDArray[np.bool_], size: NDArray[np.int_]
+) -> Array:
+    """`means` of the draws of optimizers with cells (O, T, R), all drawn alike, to (O, draws): how often each replicate
+    comes up is the same for all of them."""
+    draws, tasks, replicates = used.shape
+    place = (np.arange(draws)[:, None, None] * tasks + task) * replicates + replicate
+    weight = np.broadcast_to(1 / (size * tasks), used.shape)
+    weights = np.bincount(place[used], weight[used], draws * tasks * replicates).reshape(draws, -1)
+    # One product for each, as the last bit of a product of matrices depends on who else is in it.
+    return np.stack([weights @ cell.ravel() for cell in cells])
 
 
 def t_interval(values: Array) -> tuple[Array, Array, Array]:

@@ -5,6 +5,7 @@ like one that is easily tuned.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -30,8 +31,14 @@ def expected_best(losses: Array, sizes: Sequence[int], worst: float) -> Array:
     count = len(ordered)
     if not all(1 <= size <= count for size in sizes):
         raise ValueError(f"of {count} trials no more can be drawn, and at least one must be: {list(sizes)}")
-    chance = [[comb(count - 1 - i, size - 1) / comb(count, size) for i in range(count)] for size in sizes]
-    return np.array(chance, dtype=float).reshape(len(sizes), count) @ ordered
+    return _chances(count, tuple(sizes)) @ ordered
+
+
+@cache
+def _chances(count: int, sizes: tuple[int, ...]) -> Array:
+    """Of each rank, the chance that it is the best of so many trials: (sizes, count)."""
+    chances = [[comb(count - 1 - i, size - 1) / comb(count, size) for i in range(count)] for size in sizes]
+    return np.array(chances, dtype=float).reshape(len(sizes), count)
 
 
 def basin(rates: Array, losses: Array, within: float = 0.1) -> float:
