@@ -59,6 +59,16 @@ class Board:
         return stats.bootstrap(self.z)
 
     @cached_property
+    def ranks(self) -> tuple[Array, Array]:
+        """The 95 % interval of its rank."""
+        return stats.rank_intervals(self.z)
+
+    @cached_property
+    def adjusted(self) -> Array:
+        """p-values of all pairs, corrected together, (optimizers, optimizers); NaN for those not ranked."""
+        return stats.all_pairs(self.z)
+
+    @cached_property
     def tiers(self) -> tuple[np.ndarray, Array]:
         """Tier, and p-value against the leader."""
         return stats.tiers(self.z)

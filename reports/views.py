@@ -12,7 +12,6 @@ import numpy as np
 from bench import stats
 from bench.constants import RULES
 from bench.results import Results
-from bench.stats import Array
 from bench.stats.ranks import ranks
 from reports import boards, measures, standings, tables, words
 from reports.boards import Board
@@ -167,16 +166,7 @@ def _pairs(board: Board) -> dict[str, Any]:
     lower = (means[:, :, None] < means[:, None, :]) + 0.5 * (means[:, :, None] == means[:, None, :])
     count = there.sum(0)
     wins = np.divide((lower * there).sum(0), count, out=np.full(count.shape, np.nan), where=count > 0)
-    return {"wins": wins, "p": _adjusted(board)}
-
-
-def _adjusted(board: Board) -> Array:
-    """p-values of all pairs that are ranked, adjusted as the board's tiers are: (O, O), NaN elsewhere."""
-    ranked = np.flatnonzero(board.tiers[0])
-    p, upper = np.full((len(board.optimizers),) * 2, np.nan), np.triu_indices(len(ranked), 1)
-    adjusted = stats.usual_control(len(ranked)).adjust(stats.pairwise(board.z[:, ranked])[upper])
-    p[ranked[upper[0]], ranked[upper[1]]] = p[ranked[upper[1]], ranked[upper[0]]] = adjusted
-    return p
+    return {"wins": wins, "p": board.adjusted}
 
 
 def _ranks(board: Board) -> dict[str, Any] | None:

@@ -214,3 +214,32 @@ def test_the_bootstrap_of_means_is_that_of_any_aggregate(missing: float) -> None
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
     alone = stats.bootstrap(z[:, 2:3], draws=300)
     np.testing.assert_allclose([end[2] for end in fast], [end[0] for end in alone], rtol=1e-12, atol=1e-12)
+
+
+def test_ranks_of_those_far_apart_are_sure() -> None:
+    z = np.arange(3.0)[None, :, None] + np.zeros((4, 3, 5))
+    low, high = stats.rank_intervals(z)
+    assert low.tolist() == high.tolist() == [1, 2, 3]
+
+
+def test_ties_share_the_better_rank() -> None:
+    low, high = stats.rank_intervals(np.zeros((4, 3, 5)))
+    assert low.tolist() == high.tolist() == [1, 1, 1]
+
+
+def test_ranks_of_equals_span_both_places_and_the_incomplete_have_none() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(6, 3, 4))
+    z[0, 2] = np.nan
+    low, high = stats.rank_intervals(z)
+    assert low[:2].tolist() == [1, 1]
+    assert high[:2].tolist() == [2, 2]
+    assert np.isnan([low[2], high[2]]).all()
+    assert np.isnan(stats.rank_intervals(z[:1])[0]).all()  # of one task nothing can be drawn
+
+
+def test_a_rank_follows_who_takes_part_and_a_score_does_not() -> None:
+    z = np.random.default_rng(1).normal(size=(6, 3, 4))
+    better = np.concatenate([z, np.full((6, 1, 4), -9.0)], axis=1)
+    assert np.array_equal(stats.rank_intervals(better)[0][:3], stats.rank_intervals(z)[0] + 1)
+    assert np.array_equal(stats.bootstrap(better)[0][:3], stats.bootstrap(z)[0])

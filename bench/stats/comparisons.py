@@ -108,17 +108,27 @@ def tiers(z: Array, control: Control | None = None) -> tuple[NDArray[np.int_], A
       of the board, NaN for itself and for those not ranked.
     """
     ranked = np.flatnonzero(complete(z))
-    order = ranked[np.argsort(means(z)[ranked], kind="stable")]
-    adjusted, upper = np.ones((len(order), len(order))), np.triu_indices(len(order), 1)
-    adjusted[upper] = (control or usual_control(len(order))).adjust(pairwise(z[:, order])[upper])
+    waiting = ranked[np.argsort(means(z)[ranked], kind="stable")]
+    adjusted = all_pairs(z, control)
     tier, p = np.zeros(z.shape[1], dtype=int), np.full(z.shape[1], np.nan)
-    p[order[1:]] = adjusted[:1, 1:].ravel()
-    level, waiting = 0, np.arange(len(order))
+    p[waiting[1:]] = adjusted[waiting[:1], waiting[1:]]
+    level = 0
     while waiting.size:
         level += 1
-        tier[order[waiting]] = level
+        tier[waiting] = level
         waiting = waiting[adjusted[waiting[0], waiting] <= LEVEL]
     return tier, p
+
+
+def all_pairs(z: Array, control: Control | None = None) -> Array:
+    """p-values of all pairs that are ranked, adjusted together as `tiers` has them: (T, O, R) to (O, O), symmetric, NaN
+    on the diagonal and for those not ranked."""
+    ranked = np.flatnonzero(complete(z))
+    upper = np.triu_indices(len(ranked), 1)
+    p = np.full((z.shape[1], z.shape[1]), np.nan)
+    one, other = ranked[upper[0]], ranked[upper[1]]
+    p[one, other] = p[other, one] = (control or usual_control(len(ranked))).adjust(pairwise(z[:, ranked])[upper])
+    return p
 
 
 def _family(values: Array, family: int | None) -> int:

@@ -105,10 +105,31 @@ def bootstrap(
     Args:
       aggregate: `means` or `iqm`; whatever takes z to one number for an optimizer.
     """
+    ends = np.quantile(bootstrapped(z, draws, seed, aggregate), [LEVEL / 2, 1 - LEVEL / 2], axis=-1)
+    return ends[0], ends[1]
+
+
+def rank_intervals(z: Array, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> tuple[Array, Array]:
+    """Ends of the 95 % percentile interval of each optimizer's rank by `means`, 1 the best: two (O,).
+
+    The draws of `bootstrap`, in which all that are `complete` are ranked together, ties at the better rank. A rank
+    depends on who else takes part. NaN for those not complete, and for all where one of these has no interval.
+    """
+    ends, ranked = np.full((2, z.shape[1]), np.nan), np.flatnonzero(complete(z))
+    drawn = bootstrapped(z[:, ranked], draws, seed)
+    if np.isnan(drawn).any():
+        return ends[0], ends[1]
+    ranks = np.array([(drawn < own).sum(0) + 1 for own in drawn]).reshape(drawn.shape)
+    ends[:, ranked] = np.quantile(ranks, [LEVEL / 2, 1 - LEVEL / 2], axis=-1, method="inverted_cdf")
+    return ends[0], ends[1]
+
+
+def bootstrapped(z: Array, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, aggregate: Aggregate = means) -> Array:
+    """The draws behind `bootstrap`, the same tasks in all optimizers' and so comparable: (O, draws)."""
     tasks, optimizers, replicates = z.shape
     rng = np.random.default_rng(seed)
     which_task, which_replicate = rng.random((draws, tasks)), rng.random((draws, tasks, replicates))
-    ends = np.full((2, optimizers), np.nan)
+    every = np.full((optimizers, draws), np.nan)
     counts = (~np.isnan(z)).sum(-1)
     alike: dict[tuple[int, ...], list[int]] = {}  # optimizers by the sizes of the cells that they have
     for index in range(optimizers):
@@ -127,8 +148,8 @@ def bootstrap(
         else:  # draws stand where optimizers do: (draws, T, R) to (T, draws, R)
             picked = (np.where(used, cell[task, replicate], np.nan).swapaxes(0, 1) for cell in cells)
             drawn = np.stack([aggregate(values) for values in picked])
-        ends[:, members] = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=-1)
-    return ends[0], ends[1]
+        every[members] = drawn
+    return every
 
 
 def _packed(cells: Array) -> Array:
