@@ -106,6 +106,38 @@ def measure(board: str, record: Record) -> Measure | None:
     return None if measures is None else measures[board][record.meta["task"]]
 
 
+def units(results: Results, board: str, scores: stats.Array) -> tuple[stats.Array, stats.Array, list[str]]:
+    """What a board measures a run's tasks in: scale and centre, two (T,), and the tasks whose are the run's own.
+
+    Args:
+      scores: of the board, (T, O, R).
+    """
+    scale, centre, own = stats.scales(scores), stats.centres(scores), []
+    records = {record.meta["task"]: record for record in results.units}
+    for t, task in enumerate(results.tasks):
+        frozen = measure(board, records[task])
+        if frozen is None:
+            own.append(task)
+        else:
+            scale[t], centre[t] = frozen.scale, frozen.centre
+    return scale, centre, own
+
+
+def targets(results: Results) -> tuple[stats.Array, list[str]]:
+    """The training losses that speed is measured to, (T,), NaN where no run has a finite loss; and the tasks whose are
+    the run's own."""
+    aims, own = [], []
+    records = {record.meta["task"]: record for record in results.units}
+    for task in results.tasks:
+        frozen = measure("optimization", records[task])
+        aim = np.nan if frozen is None else frozen.target
+        if np.isnan(aim):
+            own.append(task)
+            aim = target(results, task, *RULES["optimization"])[0]
+        aims.append(aim if np.isfinite(aim) else np.nan)  # an infinite one would be reached by every start
+    return np.array(aims, dtype=float), own
+
+
 def freeze(pool: Results) -> dict[str, Any]:
     """The constants of a pool, as plain values, the verdicts aside.
 

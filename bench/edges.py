@@ -45,7 +45,8 @@ def edges(results: Results) -> list[Edge]:
 
 def known(record: Record) -> bool:
     """Whether a record tells where its trials lie; those of earlier versions do not."""
-    return all(f"position/{name}" in record.arrays for name in record.group("hparams"))
+    searched = [name for name in record.arrays if name.startswith("hparams/")]
+    return all(name.replace("hparams", "position", 1) in record.arrays for name in searched)
 
 
 def at_edge(cell: Sequence[Record], selected_by: str) -> list[tuple[str, str]]:

@@ -6,7 +6,12 @@
              with a loss that is not finite, -1 if none), distance, and a column for each hyperparameter
     units    task, optimizer, replicate, fingerprint, budget, compile, step and memory figures, and the environment it
              was made in: versions, processor, commit. `train_s` is one run to the budget, `end_to_end_s` that with
-             tracing and compiling, or loading what was compiled before
+             tracing and compiling, or loading what was compiled before. Also what a report makes of the curves with:
+             the places of task and optimizer in the run, how many `replicates` were asked for, and of the task its
+             `floor`, the `data` that it is on, BOARD_scale and BOARD_centre of scores, whether they are constants of
+             the suite (BOARD_frozen), and the training loss that speed is measured to, `target`
+
+docs/recompute.md has the script that makes a report's boards of them.
 
 `seconds` is step x measured training time per step, evaluation off the clock; missing where no time was measured.
 """
@@ -20,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import constants
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.protocol import SELECTIONS
@@ -64,10 +70,13 @@ def _runs(record: Record) -> Iterator[_Run]:
 def tables(results: Results) -> Tables:
     """The tables of a run, in a fixed order."""
     curves, trials, units = [], [], []
+    tasks = _tasks(results)
     for record in results.units:
         timing = results.timings.get(record.cell)
         seconds_per_step = timing.seconds_per_step if timing else np.nan
-        units.append(_unit(record, seconds_per_step, timing.ratio if timing else np.nan))
+        unit = _unit(record, seconds_per_step, timing.ratio if timing else np.nan)
+        place = {"optimizer_index": results.place(record)[1], "replicates": results.manifest["replicates"]}
+        units.append({**unit, **tasks[record.meta["task"]], **place})
         for run in _runs(record):
             who = {**_key(record), **{name: getattr(run, name) for name in ("stage", "selected_by", "trial", "seed")}}
             hparams = {name: values[run.trial] for name, values in record.group("hparams").items()}
@@ -80,6 +89,22 @@ def tables(results: Results) -> Tables:
         pd.DataFrame(trials),
         pd.DataFrame(units),
     )
+
+
+def _tasks(results: Results) -> dict[str, dict[str, Any]]:
+    """Of each task what its unit rows say of it beside its records: its place, its data, what boards measure it in."""
+    found: dict[str, dict[str, Any]] = {
+        task: {"task_index": index, "data": data}
+        for index, (task, data) in enumerate(zip(results.tasks, results.data, strict=True))
+    }
+    for board, rule in constants.RULES.items():
+        scale, centre, own = constants.units(results, board, results.scores(*rule))
+        for t, task in enumerate(results.tasks):
+            used = {"scale": scale[t], "centre": centre[t], "frozen": task not in own}
+            found[task] |= {f"{board}_{name}": value for name, value in used.items()}
+    for task, target in zip(results.tasks, constants.targets(results)[0], strict=True):
+        found[task]["target"] = target
+    return found
 
 
 def _key(record: Record) -> dict[str, Any]:
@@ -113,7 +138,7 @@ def _unit(record: Record, seconds_per_step: float, ratio: float) -> dict[str, An
     columns = ("fingerprint", "budget", "metric", "paper", "device", "trace_s", "compile_s", "compile_cached")
     return {
         **_key(record),
-        **{name: meta[name] for name in (*columns, "param_bytes", "state_bytes")},
+        **{name: meta[name] for name in (*columns, "param_bytes", "state_bytes", "floor")},
         **{f"environment_{name}": value for name, value in meta.get("environment", {}).items()},
         "seconds_per_step": seconds_per_step,
         "train_s": meta["budget"] * seconds_per_step,

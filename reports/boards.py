@@ -106,14 +106,7 @@ def boards(results: Results) -> list[Board]:
 
 def _board(results: Results, name: str) -> Board:
     scores, metrics = results.scores(*RULES[name]), final_metrics(results, *RULES[name])
-    scale, centre, own = stats.scales(scores), stats.centres(scores), []
-    records = {record.meta["task"]: record for record in results.units}
-    for t, task in enumerate(results.tasks):
-        frozen = constants.measure(name, records[task])
-        if frozen is None:
-            own.append(task)
-        else:
-            scale[t], centre[t] = frozen.scale, frozen.centre
+    scale, centre, own = constants.units(results, name, scores)
     return Board(name, results.tasks, results.optimizers, scores, metrics, scale, centre, own, results.data)
 
 

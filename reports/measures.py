@@ -185,7 +185,9 @@ def speed(results: Results, aims: Mapping[str, float] | None = None) -> Speed:
     """How soon a run's optimizers reach the targets."""
     tasks, optimizers, replicates = results.tasks, results.optimizers, results.shape[2]
     budgets = {record.meta["task"]: int(record.meta["budget"]) for record in results.units}
-    targets, own = _targets(results) if aims is None else (np.array([aims[task] for task in results.tasks]), [])
+    targets, own = (
+        constants.targets(results) if aims is None else (np.array([aims[task] for task in results.tasks]), [])
+    )
     seeds = max((record.seeds for record in results.units), default=0)
     times = np.full((len(tasks), len(optimizers), replicates, seeds), np.nan)
     by, split = RULES["optimization"]
@@ -200,20 +202,6 @@ def speed(results: Results, aims: Mapping[str, float] | None = None) -> Speed:
     return Speed(
         tasks, optimizers, targets, own, np.array([budgets[task] for task in tasks], dtype=float), times, step_s
     )
-
-
-def _targets(results: Results) -> tuple[Array, list[str]]:
-    """The tasks' targets, and which of them are this run's own."""
-    targets, own = [], []
-    records = {record.meta["task"]: record for record in results.units}
-    for task in results.tasks:
-        frozen = constants.measure("optimization", records[task])
-        aim = np.nan if frozen is None else frozen.target
-        if np.isnan(aim):
-            own.append(task)
-            aim = constants.target(results, task, *RULES["optimization"])[0]
-        targets.append(aim if np.isfinite(aim) else np.nan)  # an infinite one would be reached by every start
-    return np.array(targets, dtype=float), own
 
 
 def robustness(results: Results) -> Robustness:
