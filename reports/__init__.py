@@ -1,7 +1,7 @@
 """Reports: a run's results in, leaderboards, figures and a page out. Nothing here trains.
 
     RUN/report/index.html                   the page, one file that needs no network
-    RUN/report/leaderboard.csv, .md         both boards, and in the .md those of speed and robustness
+    RUN/report/leaderboard.csv, .md, .tex   both boards, and in the .md those of speed and robustness
     RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
     RUN/report/figures/column/              some of them as wide as a column of text, and captions.md
@@ -35,7 +35,8 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, column, drawing, figures, page, standings, tables, words
+    from reports import boards, column, drawing, figures, latex, page, standings, tables, words
+    from reports.marks import marks
     from reports.rows import to_csv
 
     speed, unread = None, []
@@ -50,7 +51,9 @@ def make(results: Results, folder: Path, measured: Path | None = None) -> Path:
     known = constants.load(str(results.manifest.get("suite", "")))
     asked = results.manifest
     worth = words.worth(known.verdicts, asked["replicates"], len(results.optimizers)) if known else ""
-    told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
+    marked = {board.name: marks(board) for board in both}
+    write_atomically(folder / "leaderboard.tex", latex.to_latex(rows, marked).encode())
+    told = "\n".join([tables.to_markdown(rows, marked, worth), *([standings.to_markdown(more)] if more else [])])
     write_atomically(folder / "leaderboard.md", told.encode())
     for standing in more:
         write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())

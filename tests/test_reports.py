@@ -21,7 +21,7 @@ from bench.errors import UserError
 from bench.microbench import results as microbench
 from bench.records import Record
 from bench.results import Results, Timing
-from reports import boards, drawing, figures, page, speed, tables, words
+from reports import boards, drawing, figures, marks, page, speed, tables, words
 from reports.rows import Row, of_board, read_csv, to_csv
 
 METRICS = {"flowers": "accuracy", "prices": "r2"}
@@ -395,7 +395,8 @@ def test_what_diverged_counts_and_is_named(tmp_path: Path) -> None:
     assert (last.optimizer, last.diverged, last.runs, last.score) == ("adam", 12, 12, 3.0)
     assert last.losses["flowers"].mean == np.inf
     assert "adam on flowers" in text(results)
-    assert "diverged" in tables.to_markdown(own)
+    marked = {board.name: marks.marks(board) for board in boards.boards(results)}
+    assert "diverged" in tables.to_markdown(own, marked)
 
 
 def test_the_page_lists_what_is_not_there(tmp_path: Path) -> None:
