@@ -1,7 +1,7 @@
 """Reports: a run's results in, leaderboards, figures and a page out. Nothing here trains.
 
     RUN/report/index.html                   the page, one file that needs no network
-    RUN/report/leaderboard.csv, .md         both boards, and in the .md those of speed and robustness
+    RUN/report/leaderboard.csv, .md, .tex   both boards, and in the .md those of speed and robustness
     RUN/report/speed.csv, robustness.csv    these
     RUN/report/figures/NAME.png, .svg, .pdf
     RUN/report-30/                          the same of the run read at 30 % of its budget, where it was asked for
@@ -12,7 +12,7 @@ Importing this, and printing a board that is already made, is instant: what draw
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ from bench.results import Results
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from reports.boards import Board
+    from reports.rows import Row
 
 FOLDER = "report"
 STAMP = ".made-from"
@@ -46,8 +49,7 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, column, drawing, figures, page, standings, tables, words
-    from reports.rows import to_csv
+    from reports import boards, column, figures, page, words
 
     speed, unread = None, []
     try:
@@ -56,16 +58,12 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
         unread = [("damaged", "microbenchmarks", str(error))]
     both = boards.boards(results)
     rows = boards.rows(results, both)
-    more = standings.standings(results)
     known = constants.load(str(results.manifest.get("suite", "")))
     asked = results.manifest
     worth = words.worth(known.verdicts, asked["replicates"], len(results.optimizers)) if known else ""
     if "tables" in parts:
-        write_atomically(folder / "leaderboard.csv", to_csv(rows).encode())
-        told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
-        write_atomically(folder / "leaderboard.md", told.encode())
-        for standing in more:
-            write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
+        for name, text in _tables(results, both, rows, worth).items():
+            write_atomically(folder / name, text.encode())
     if "figures" in parts:
         pictures = figures.draw_all(results, both, speed)
         for drawn in pictures:
@@ -76,6 +74,23 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
     if "page" in parts:
         write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
     return index
+
+
+def _tables(results: Results, both: "Sequence[Board]", rows: "Sequence[Row]", worth: str) -> dict[str, str]:
+    """The files of tables, by name."""
+    from reports import latex, standings, tables
+    from reports.marks import marks
+    from reports.rows import to_csv
+
+    more = standings.standings(results)
+    marked = {board.name: marks(board) for board in both}
+    told = [tables.to_markdown(rows, marked, worth), *([standings.to_markdown(more)] if more else [])]
+    return {
+        "leaderboard.csv": to_csv(rows),
+        "leaderboard.md": "\n".join(told),
+        "leaderboard.tex": latex.to_latex(rows, marked),
+        **{f"{standing.name}.csv": standings.to_csv(standing) for standing in more},
+    }
 
 
 def ensure(results: Results, rebuild: bool = False, parts: Collection[str] = PARTS) -> Path:

@@ -13,6 +13,7 @@ from bench.constants import RULES
 from bench.edges import Edge, edges, known
 from bench.results import Results
 from bench.stats import Array
+from reports import measures
 from reports.rows import Row, Spread
 
 
@@ -130,18 +131,25 @@ def rows(results: Results, both: Sequence[Board]) -> list[Row]:
         found.setdefault((edge.optimizer, edge.selected_by), []).append(edge)
     told = {name: all(known(record) for record in results.of(name)) for name in results.optimizers}
     metrics = {task: metric_name(results, task) for task in results.tasks}
+    ratios = measures.speed(results).ratios if results.units else ()
     return [
-        _row(results, board, index, found.get((name, RULES[board.name][0]), []), told[name], metrics)
+        _row(results, board, index, found.get((name, RULES[board.name][0]), []), told[name], metrics, ratios)
         for board in both
         for index, name in ((index, board.optimizers[index]) for index in board.order)
     ]
 
 
 def _row(
-    results: Results, board: Board, index: int, own: Sequence[Edge], told: bool, metrics: Mapping[str, str]
+    results: Results,
+    board: Board,
+    index: int,
+    own: Sequence[Edge],
+    told: bool,
+    metrics: Mapping[str, str],
+    ratios: Sequence[Array],
 ) -> Row:
-    """The row of one optimizer, with the edges that its settings lie at, whether its records tell, and the tasks' own
-    metrics."""
+    """The row of one optimizer, with the edges that its settings lie at, whether its records tell, the tasks' own
+    metrics, and how far from the fastest to the targets each optimizer is."""
     optimizer = board.optimizers[index]
     present = (~np.isnan(board.scores[:, index])).sum(-1)
     diverged, runs = final_runs(results, optimizer, *RULES[board.name])
@@ -153,6 +161,11 @@ def _row(
         score=float(board.score[index]),
         low=float(board.interval[0][index]),
         high=float(board.interval[1][index]),
+        rank=int((board.score[tier > 0] < board.score[index]).sum()) + 1 if tier[index] else 0,
+        rank_low=float(board.ranks[0][index]),
+        rank_high=float(board.ranks[1][index]),
+        ert_ratio=float(ratios[0][index]),
+        seconds_ratio=float(ratios[1][index]),
         iqm=float(board.iqm[index]),
         p=float(p[index]),
         tasks=int((present > 0).sum()),

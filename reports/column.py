@@ -111,7 +111,7 @@ def _picture(name: str, title: str, caption: str, figure: Figure) -> Picture:
 
 
 def _blank(height: float) -> Figure:
-    return Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
+    return Figure(figsize=(WIDTH, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from reports.drawing import (
     Cast,
     Drawn,
     Picture,
+    bare_rows,
     bars,
     blank,
     by_task,
@@ -169,9 +170,10 @@ def final(results: Results, boards: Sequence[Board]) -> Picture:
         for c, (ax, (name, values, shown)) in enumerate(zip(axes[t], columns, strict=True)):
             ax.set_title(name)
             _replicates(ax, values[order], looks, shown)
-            name_rows(ax, names, size)
             if c:
-                ax.set_yticks([])
+                bare_rows(ax, len(names))
+            else:
+                name_rows(ax, names, size)
     return Picture("final", title, caption, figure)
 
 

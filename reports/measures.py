@@ -96,6 +96,14 @@ class Speed:
         return ends[0], ends[1]
 
     @cached_property
+    def ratios(self) -> tuple[Array, Array]:
+        """`ert` and `seconds` as multiples of the least on the task, medians over the tasks that any optimizer solves:
+        two (O,); inf where more than half are missed, NaN where there are none."""
+        both = (beside_best(self.ert), beside_best(self.seconds))
+        one, other = (np.array([_median(column) for column in costs.T]) for costs in both)
+        return one, other
+
+    @cached_property
     def reached(self) -> tuple[np.ndarray, np.ndarray]:
         """Runs that reach the target, and all of them: two int (T, O)."""
         there = ~np.isnan(self.times)
@@ -172,6 +180,12 @@ class Robustness:
         """Optimizers by what their defaults cost; those without every task last."""
         whole, cost = stats.complete(self.cost), np.nan_to_num(self.costs[0], nan=np.inf)
         return sorted(range(len(self.optimizers)), key=lambda o: (not whole[o], cost[o]))
+
+
+def _median(values: Array) -> float:
+    """Of what is there, of which inf is some."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if there.size else np.nan
 
 
 def beside_best(costs: Array) -> Array:

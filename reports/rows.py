@@ -29,6 +29,9 @@ class Row:
     Attributes:
       tier: 1 for the leader and those not told apart from it; 0 if not ranked, for want of a task.
       score, low, high: mean scaled score over tasks, lower is better, and its 95 % interval.
+      rank, rank_low, rank_high: place by score among the ranked, 1 the best, and its 95 % interval; 0 if not ranked.
+      ert_ratio, seconds_ratio: expected gradient evaluations and seconds to the tasks' targets in training loss, as
+        multiples of the least on the task, median over tasks; inf where most are missed.
       iqm: the interquartile mean over tasks and replicates instead, which single disasters move less.
       p: against the leader, adjusted for all pairs on the board.
       tasks, all_tasks: how many tasks it has results on, of how many.
@@ -54,6 +57,11 @@ class Row:
     score: float
     low: float
     high: float
+    rank: int
+    rank_low: float
+    rank_high: float
+    ert_ratio: float
+    seconds_ratio: float
     iqm: float
     p: float
     tasks: int

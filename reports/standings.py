@@ -14,7 +14,7 @@ from bench.stats import Array
 from reports import measures
 from reports.measures import Robustness, Speed
 from reports.rows import written
-from reports.tables import chance, escaped, number
+from reports.tables import chance, escaped, number, times
 from reports.words import limits, listed
 
 Values = Mapping[str, str | int | float]
@@ -136,7 +136,7 @@ def speed_answer(found: Speed) -> str:
 def _speed_line(found: Speed, o: int) -> Line:
     low, high = (float(end[o]) for end in found.interval)
     solved, runs = (int(counts[:, o].sum()) for counts in found.reached)
-    ert, seconds = _median(measures.beside_best(found.ert)[:, o]), _median(measures.beside_best(found.seconds)[:, o])
+    ert, seconds = (float(values[o]) for values in found.ratios)
     tier, p, score = int(found.tiers[0][o]), float(found.tiers[1][o]), float(found.score[o])
     present = int((~np.isnan(found.left[:, o]).all(-1)).sum())
     lacking = f", on {present}/{len(found.tasks)} tasks" if present < len(found.tasks) else ""
@@ -147,8 +147,8 @@ def _speed_line(found: Speed, o: int) -> Line:
         "95 % interval": "–" if np.isnan(low) else f"{_percent(low)} to {_percent(high)}",
         "p": chance(p),
         "reached": f"{solved}/{runs}{lacking}",
-        "evaluations / best": _times(ert),
-        "seconds / best": _times(seconds),
+        "evaluations / best": times(ert),
+        "seconds / best": times(seconds),
     }
     values: dict[str, str | int | float] = {
         "tier": tier, "optimizer": found.optimizers[o], "left": score, "low": low, "high": high, "p": p,
@@ -185,7 +185,7 @@ def robustness_answer(found: Robustness) -> str:
         return "No optimizer has a trial on every task that did not fail, so none is named."
     cost, width, failed = found.costs[0], found.basins[0], found.failures[0]
     said = [
-        f"Untuned defaults cost least with {_those(found, whole, cost)}, {_times(cost[whole].min())} the loss of the "
+        f"Untuned defaults cost least with {_those(found, whole, cost)}, {times(cost[whole].min())} the loss of the "
         "best trial on average"
     ]
     known = whole[~np.isnan(width[whole])]
@@ -216,8 +216,8 @@ def _robust_line(found: Robustness, o: int) -> Line:
     present = int((~np.isnan(found.cost[:, o]).all(-1)).sum())
     cells = {
         "optimizer": found.optimizers[o] + (f" (on {present}/{len(found.tasks)} tasks)" * (present < len(found.tasks))),
-        "defaults cost": _bracketed(numbers["defaults_cost"], _times),
-        **{f"best of {k}": _bracketed(numbers[f"best_of_{k}"], _times) for k in shown},
+        "defaults cost": _bracketed(numbers["defaults_cost"], times),
+        **{f"best of {k}": _bracketed(numbers[f"best_of_{k}"], times) for k in shown},
         "failed": f"{failed}/{tried}, {_bracketed(numbers['failed_share'], _percent)}",
         "good rates, decades": _bracketed(numbers["good_decades"], "{:.2f}".format),
     }
@@ -232,7 +232,7 @@ def _robust_line(found: Robustness, o: int) -> Line:
         here = np.exp(_mean(found.cost[t, o]))
         lost, of = (int(np.nansum(counts[t, o])) for counts in (found.failed, found.trials))
         width = float(found.basin[t, o])
-        tasks[task] = (_times(here), f"{lost}/{of}" + ("" if np.isnan(width) else f", {width:.2f}") if of else "")
+        tasks[task] = (times(here), f"{lost}/{of}" + ("" if np.isnan(width) else f", {width:.2f}") if of else "")
         values |= {f"{task}/defaults_cost": float(here), f"{task}/failed": lost, f"{task}/good_decades": width}
     return Line(found.optimizers[o], 0, present == len(found.tasks), cells, tasks, values)
 
@@ -271,10 +271,6 @@ def _percent(share: float, digits: int = 0) -> str:
     return "–" if np.isnan(share) else f"{100 * share + 0.0:.{digits}f} %"  # + 0.0: no negative zero
 
 
-def _times(factor: float) -> str:
-    return "missed" if np.isinf(factor) else "–" if np.isnan(factor) else f"{number(factor)}×"
-
-
 def _evaluations(value: float) -> str:
     return "missed" if np.isinf(value) else "–" if np.isnan(value) else f"{value:,.0f}".replace(",", " ")
 
@@ -290,12 +286,6 @@ def _bracketed(values: tuple[float, float, float], shown: Callable[[float], str]
     if np.isnan(mean):
         return "–"
     return shown(mean) + ("" if np.isnan(low) else f" [{shown(low)} to {shown(high)}]")
-
-
-def _median(values: Array) -> float:
-    """Of what is there, of which inf is some."""
-    there = values[~np.isnan(values)]
-    return float(np.median(there)) if there.size else np.nan
 
 
 def _mean(values: Array) -> float:

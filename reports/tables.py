@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -9,6 +10,9 @@ from rich.text import Text
 
 from reports.rows import Row, Spread, of_board
 from reports.words import answer, cautions
+
+if TYPE_CHECKING:
+    from reports.marks import Marks
 
 SUBJECTS = {
     "optimization": "training loss at the budget, setting chosen by training loss",
@@ -40,6 +44,18 @@ def interval(row: Row) -> str:
     return "–" if math.isnan(row.low) else f"{_plain(row.low, '{:+.2f}')} to {_plain(row.high, '{:+.2f}')}"
 
 
+def place(row: Row) -> str:
+    """The rank by score and its interval; a dash for those not ranked."""
+    if not row.rank:
+        return "–"
+    return str(row.rank) + ("" if math.isnan(row.rank_low) else f" ({row.rank_low:.0f} to {row.rank_high:.0f})")
+
+
+def times(factor: float) -> str:
+    """A factor; 'missed' for infinity and a dash for NaN."""
+    return "missed" if math.isinf(factor) else "–" if math.isnan(factor) else f"{number(factor)}×"
+
+
 def chance(p: float) -> str:
     """A p-value; a dash for the leader."""
     return "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
@@ -58,9 +74,12 @@ def cells(row: Row) -> dict[str, str]:
         "optimizer": row.optimizer,
         "score": _plain(row.score, "{:+.2f}"),
         "95 % interval": interval(row),
+        "rank": place(row),
         "p": chance(row.p),
         "diverged": failures(row),
         "edge": "–" if math.isnan(row.edges) else f"{row.edges:.0f}/{row.all_tasks}",
+        "steps / best": times(row.ert_ratio),
+        "seconds / best": times(row.seconds_ratio),
         "step / SGD": _plain(row.step_ratio, "{:.2f}×"),
         "compile": _plain(row.compile_s, "{:.2f} s"),
         "end to end": _plain(row.end_to_end_s, "{:.2f} s"),
@@ -76,21 +95,22 @@ def best(rows: Sequence[Row], task: str) -> float:
 # Renderings
 
 
-def to_markdown(rows: Sequence[Row], worth: str = "") -> str:
-    """Both boards for people and README files, and what verdicts are `worth`."""
+def to_markdown(rows: Sequence[Row], marked: Mapping[str, "Marks"], worth: str = "") -> str:
+    """Both boards for people and README files, with what is `marked` on each, and what verdicts are `worth`."""
     parts = ["# Leaderboards\n"]
     for name, subject in SUBJECTS.items():
         own = of_board(rows, name)
         parts.append(f"## {name.capitalize()}: {subject}\n")
         parts.append(" ".join([escaped(sentence) for sentence in (answer(own), *cautions(own))]) + "\n")
         if own:
-            parts.append(_markdown_table(own))
+            parts.append(_markdown_table(own, marked[name]))
+            parts.append(f"Bold: the lowest mean loss on the task. {escaped(marked[name].said('In italics'))}\n")
     parts.append(
         "Score: mean over tasks of log loss in units of the task's scale, from its centre; lower is better. "
         "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
-        "all pairs. Losses: geometric mean over replicates (smallest to largest). Diverged: final runs without a "
-        "finite loss. Edge: tasks whose best setting lies at the edge of its "
-        "search space. Step: process time, on a GPU wall time; differences under 5 % are noise. "
+        "all pairs. †: tier 1, the leader and those not told apart from it. Losses: geometric mean over replicates "
+        "(smallest to largest). Diverged: final runs without a finite loss. Edge: tasks whose best setting lies at the "
+        "edge of its search space. Step: process time, on a GPU wall time; differences under 5 % are noise. "
         "Compile: nothing cached. End to end: tracing, compiling and training one run. "
         "State: multiples of the parameters' memory.\n"
     )
@@ -99,17 +119,21 @@ def to_markdown(rows: Sequence[Row], worth: str = "") -> str:
     return "\n".join(parts)
 
 
-def _markdown_table(rows: Sequence[Row]) -> str:
+def _markdown_table(rows: Sequence[Row], marked: "Marks") -> str:
     generalization = rows[0].board == "generalization"
     records = []
     for row in rows:
-        record = cells(row) | {f"{task} loss": ranged(spread) for task, spread in row.losses.items()}
+        record = {head: escaped(text) for head, text in cells(row).items()}
+        record["score"] += " †" * (row.tier == 1)
+        for task, spread in row.losses.items():
+            around = "**" * (row.optimizer in marked.best[task]) or "*" * (row.optimizer in marked.near[task])
+            record[f"{task} loss"] = f"{around}{escaped(ranged(spread))}{around}"
         if generalization:
             record |= {f"{task} {metric}": number(s.mean) for task, (metric, s) in row.metrics.items()}
         records.append(record)
     heads = list(records[0])
-    lines = [heads, ["---" if head == "optimizer" else "--:" for head in heads]]
-    lines += [[escaped(record[head]) for head in heads] for record in records]
+    lines = [[escaped(head) for head in heads], ["---" if head == "optimizer" else "--:" for head in heads]]
+    lines += [list(record.values()) for record in records]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -14,6 +14,7 @@ from reports.drawing import (
     FAINT,
     Cast,
     Picture,
+    bare_rows,
     bars,
     blank,
     cast,
@@ -123,9 +124,10 @@ def steps_to_target(found: Speed, boards: Sequence[Board]) -> Picture:
         spare.remove()
     for t, (ax, task) in enumerate(zip(axes, found.tasks, strict=False)):
         _costs(ax, found, t, those)
-        name_rows(ax, [found.optimizers[o] for o in order], 9 if len(order) <= 20 else 8)
         if t % columns:
-            ax.set_yticks([])
+            bare_rows(ax, len(order))
+        else:
+            name_rows(ax, [found.optimizers[o] for o in order], 9 if len(order) <= 20 else 8)
         ax.set_title(task)
         ax.set_title(f"loss {number(found.targets[t])}", loc="right", fontsize=8, fontweight="normal", color=FAINT)
         if t + columns >= len(found.tasks):

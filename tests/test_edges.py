@@ -16,6 +16,7 @@ from bench.grid import Grid
 from bench.protocol import Protocol
 from bench.records import Record
 from reports import boards, page, tables, words
+from reports.marks import marks
 from reports.rows import of_board
 from tests import test_reports
 from tests.toy import Quadratic
@@ -94,14 +95,15 @@ def test_a_report_says_what_is_at_an_edge(tmp_path: Path) -> None:
     units = [placed(r, name, places) for name, places in at.items() for r in range(3)]
     results = test_reports.run(tmp_path, units, tasks=["flowers"], optimizers=list(at))
     assert edges(results) == [Edge("flowers", "sgd", "train", "learning_rate", "upper")]
-    rows = boards.rows(results, boards.boards(results))
+    both = boards.boards(results)
+    rows = boards.rows(results, both)
     told = {(row.board, row.optimizer): (row.edges, row.edge_of) for row in rows}
     assert told.pop(("optimization", "sgd")) == (1, "upper learning_rate")
     assert set(told.values()) == {(0, "")}
     first, second = (words.cautions(of_board(rows, name)) for name in tables.SUBJECTS)
     assert "sgd on 1 of 1 (upper learning_rate)" in first[-1]
     assert not any("edge" in said for said in second)
-    assert "sgd on 1 of 1" in tables.to_markdown(rows)
+    assert "sgd on 1 of 1" in tables.to_markdown(rows, {board.name: marks(board) for board in both})
     html = page.render(results, rows)
     assert "the best learning_rate lies at the upper edge of its space (optimization)" in html
 

@@ -20,7 +20,7 @@ from bench.errors import UserError
 from bench.microbench import results as microbench
 from bench.records import Record
 from bench.results import Results, Timing
-from reports import boards, drawing, figures, speed, tables, words
+from reports import boards, drawing, figures, marks, speed, tables, words
 from reports.rows import Row, of_board, read_csv, to_csv
 
 METRICS = {"flowers": "accuracy", "prices": "r2"}
@@ -379,7 +379,8 @@ def test_what_diverged_counts_and_is_named(tmp_path: Path) -> None:
     last = own[-1]
     assert (last.optimizer, last.diverged, last.runs, last.score) == ("adam", 12, 12, 3.0)
     assert last.losses["flowers"].mean == np.inf
-    assert "diverged" in tables.to_markdown(own)
+    marked = {board.name: marks.marks(board) for board in boards.boards(results)}
+    assert "diverged" in tables.to_markdown(own, marked)
 
 
 def test_names_with_markup_are_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

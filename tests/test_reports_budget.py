@@ -18,7 +18,7 @@ def test_a_part_of_a_report_is_never_taken_for_a_whole_one(tmp_path: Path, monke
     results, folder = run(tmp_path), tmp_path / "report"
     reports.ensure(results, rebuild=True, parts=["tables"])
     assert {path.name for path in folder.iterdir()} == {
-        *("leaderboard.csv", "leaderboard.md", "speed.csv", "robustness.csv")
+        *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "speed.csv", "robustness.csv")
     }
     reports.ensure(results, parts=["page"])
     assert not (folder / "figures").exists()
