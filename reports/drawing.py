@@ -32,7 +32,7 @@ DPI = 200  # of PNG files
 FORMATS = ("png", "svg", "pdf")
 FOLDER = "figures"
 INK, FAINT, SHADE = "#222222", "#6b6b6b", "#eef3f8"
-LARGER = {"P": 1.25, "X": 1.25, "*": 1.6}  # of markers that look small beside the others
+LARGER = {"P": 1.25, "p": 1.15, "*": 1.6}  # of markers that look small beside the others
 BELOW = 0.3  # of a row: small dots stand under the bar they belong to
 
 

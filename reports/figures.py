@@ -265,11 +265,13 @@ def _convergence(
     figure, axes = by_task(results, caption)
     for ax, task in axes:
         drawn: list[Array] = []
+        longest = 0.0
         for index, optimizer in enumerate([*those.behind, *those.foremost]):
             records = results.cell(task, optimizer)
             if not records or (task, optimizer) not in factors:
                 continue
             x = records[0].arrays["step"] * factors[task, optimizer]
+            longest = max(longest, float(x[-1]))
             low, middle, high = _quantiles(records)
             line = those.line(optimizer)
             if optimizer in those.foremost:
@@ -282,7 +284,8 @@ def _convergence(
             every_value, starts = np.concatenate(drawn), np.array([line[0] for line in drawn])
             finite, starts = every_value[np.isfinite(every_value)], starts[np.isfinite(starts)]
             log_y(ax, finite.min(initial=np.inf), 1.5 * starts.max(initial=0))
-        ax.margins(x=0.02)
+        if longest:
+            ax.set_xlim(-0.02 * longest, 1.02 * longest)  # all of it, also where every run diverged
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     label_edges(axes, label, "training loss")

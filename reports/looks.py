@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COLORS = (  # the most different first
     "#0c7cfe", "#e97905", "#941060", "#aeaa7a", "#6d4f01", "#d595a9", "#573bb4", "#a7aae2", "#248a6d", "#cf394b",
 )  # fmt: skip
-MARKERS = "osD^vPX<>*"
+MARKERS = "osD^vPp<>*"  # no cross: that is a miss
 DASHES = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (2.5, 1))
 GREY = "#bdbdbd"  # of those behind
 FOREMOST = 8  # that stand out among more than there are colours
