@@ -4,6 +4,7 @@ The other verdicts of a report are about all tasks together; these are about one
 """
 
 from collections.abc import Mapping, Sequence
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,8 @@ class Marks(NamedTuple):
 
 
 def marks(board: Board) -> Marks:
-    """Of a board's scores: `stats.one_task` on scaled scores against the best of the task, Holm over its rivals."""
+    """Of a board's scores: `stats.one_task` on scaled scores against the best of the task, Holm over all pairs of those
+    on it, as the best is who came out best."""
     best: dict[str, list[str]] = {}
     near: dict[str, list[str]] = {}
     able = []
@@ -48,7 +50,8 @@ def marks(board: Board) -> Marks:
         if not leaders or not rivals or not _able(board.scores[t], leaders[0], rivals):
             continue
         able.append(task)
-        p = stats.holm([stats.one_task(board.z[t, leaders[0]], board.z[t, o]) for o in rivals])
+        found = [stats.one_task(board.z[t, leaders[0]], board.z[t, o]) for o in rivals]
+        p = stats.holm(found, family=comb(len(there), 2))
         near[task] = [board.optimizers[o] for o, chance in zip(rivals, p, strict=True) if chance > stats.LEVEL]
     return Marks(best, near, _words(board, able), bool(able))
 
@@ -57,13 +60,13 @@ def _able(scores: stats.Array, leader: int, rivals: Sequence[int]) -> bool:
     """Whether the test could tell any rival apart from the leader: of so many replicates, of so many rivals."""
     counts = (~np.isnan(scores)).sum(-1)
     fewest = [min(int(counts[leader]), int(counts[rival])) for rival in rivals]
-    return stats.smallest_p(1, max(fewest)) * len(rivals) <= stats.LEVEL
+    return stats.smallest_p(1, max(fewest)) * comb(len(rivals) + 1, 2) <= stats.LEVEL
 
 
 def _words(board: Board, able: Sequence[str]) -> str:
     test = (
         f"at the {100 * stats.LEVEL:.0f} % level: the larger p of Welch's and of the permutation test of replicates on "
-        "that task, Holm-corrected for the rivals of its best"
+        "that task, Holm-corrected for all pairs on it"
     )
     if not able:
         replicates, rivals = board.scores.shape[2], len(board.optimizers) - 1
@@ -75,7 +78,4 @@ def _words(board: Board, able: Sequence[str]) -> str:
             "as equal to it, and bold says who came out first and no more."
         )
     where = "" if len(able) == len(board.tasks) else f" Only where the test could tell anyone apart: {', '.join(able)}."
-    return (
-        f"not told apart from the best of the task {test}. As the best is who came out best, of equals some are told "
-        f"apart more often than that.{where}"
-    )
+    return f"not told apart from the best of the task {test}.{where}"

@@ -9,7 +9,10 @@ from reports.rows import Row
 
 
 def row(optimizer: str, tier: int, **more: Any) -> Row:
-    names = ("score", "low", "high", "iqm", "p", "rank_low", "rank_high", "ert_ratio", "seconds_ratio", "step_ratio", "compile_s", "end_to_end_s", "state_ratio", "edges")
+    names = (
+        *("score", "low", "high", "rank", "rank_low", "rank_high", "ert_ratio", "seconds_ratio", "iqm", "p"),
+        *("step_ratio", "compile_s", "end_to_end_s", "state_ratio", "edges"),
+    )
     counts = {"tasks": 8, "all_tasks": 8, "replicates": 3, "runs": 72, "diverged": 0, "missing": 0, "own_units": 0}
     unknown = dict.fromkeys(("detectable", "detectable_share", "p_like"), np.nan)
     values = dict.fromkeys(names, 0.0) | unknown | counts | {"data_sets": 8} | more
