@@ -124,10 +124,14 @@ def final_metrics(results: Results, selected_by: str, split: str) -> Array:
     return values
 
 
-def rows(results: Results, both: Sequence[Board]) -> list[Row]:
-    """Both boards as rows, in their order."""
+def rows(results: Results, both: Sequence[Board], at_edges: Sequence[Edge] | None = None) -> list[Row]:
+    """Both boards as rows, in their order.
+
+    Args:
+      at_edges: what `bench.edges.edges` finds, if it is known; it is the same at every share of the budget.
+    """
     found: dict[tuple[str, str], list[Edge]] = {}
-    for edge in edges(results):
+    for edge in edges(results) if at_edges is None else at_edges:
         found.setdefault((edge.optimizer, edge.selected_by), []).append(edge)
     told = {name: all(known(record) for record in results.of(name)) for name in results.optimizers}
     metrics = {task: metric_name(results, task) for task in results.tasks}

@@ -205,10 +205,14 @@ def speed(results: Results, aims: Mapping[str, float] | None = None) -> Speed:
     seeds = max((record.seeds for record in results.units), default=0)
     times = np.full((len(tasks), len(optimizers), replicates, seeds), np.nan)
     by, split = RULES["optimization"]
+    alike: dict[tuple[str, int], list[Record]] = {}
     for record in results.units:
-        t, o, r = results.place(record)
-        curves, at = record.final(by, f"{split}/loss"), record.final(by, "grad_evals")
-        times[t, o, r, : len(curves)] = stats.time_to(curves, at, targets[t], record.meta["floor"])
+        alike.setdefault((record.meta["task"], len(record.arrays["step"])), []).append(record)
+    for (task, _), of in alike.items():
+        curves, at = (np.concatenate([r.final(by, name) for r in of]) for name in (f"{split}/loss", "grad_evals"))
+        reached = stats.time_to(curves, at, targets[tasks.index(task)], of[0].meta["floor"])
+        for record, runs in zip(of, np.split(reached, np.cumsum([record.seeds for record in of])[:-1]), strict=True):
+            times[results.place(record)][: len(runs)] = runs
     step_s = np.full(times.shape[:2], np.nan)
     for (task, optimizer), timing in results.timings.items():
         if results.cell(task, optimizer):
