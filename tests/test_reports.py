@@ -291,7 +291,7 @@ def test_the_terminal_board_fits(whole: Results, width: int) -> None:
     shown = console.export_text()
     assert "…" not in shown
     assert all(name in shown for name in OPTIMIZERS)
-    assert ("r2" in shown) == (width > 130)
+    assert ("r2" in shown) == (width > 180)
 
 
 # Words
