@@ -35,6 +35,13 @@ def folder_of(results: Results) -> Path:
     return results.folder / (FOLDER if results.share == 1 else f"{FOLDER}-{100 * results.share:.6g}")
 
 
+def read_at(results: Results) -> str:
+    """At which share of the budget a run is read, in a sentence; empty for all of it."""
+    if results.share == 1:
+        return ""
+    return f"Read at {100 * results.share:.6g} % of the budget, with the settings that were tuned for all of it."
+
+
 def make(results: Results, folder: Path, measured: Path | None = None, parts: Collection[str] = PARTS) -> Path:
     """Writes the report into `folder` and returns its page; with the microbenchmarks in the file `measured`.
 
@@ -61,8 +68,9 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
     worth = words.worth(known.verdicts, asked["replicates"], len(results.optimizers)) if known else ""
     if "tables" in parts:
         write_atomically(folder / "leaderboard.csv", to_csv(rows).encode())
-        told = "\n".join([tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])])
-        write_atomically(folder / "leaderboard.md", told.encode())
+        told = [tables.to_markdown(rows, worth), *([standings.to_markdown(more)] if more else [])]
+        at = [f"{said}\n"] if (said := read_at(results)) else []
+        write_atomically(folder / "leaderboard.md", "\n".join(at + told).encode())
         for standing in more:
             write_atomically(folder / f"{standing.name}.csv", standings.to_csv(standing).encode())
     shown = []
@@ -110,9 +118,8 @@ def _outputs(folder: Path) -> str:
 def print_boards(results: Results, console: "Console", parts: Collection[str] = PARTS) -> None:
     """Prints both boards, if they are among the parts, and where the report is, from files that are there."""
     folder = folder_of(results)
-    if results.share != 1:
-        words = f"Read at {100 * results.share:.6g} % of the budget, with the settings that were tuned for all of it."
-        console.print(f"{words}\n", markup=False, highlight=False)
+    if said := read_at(results):
+        console.print(f"{said}\n", markup=False, highlight=False)
     if "tables" in parts:
         _print_tables(folder, console)
     made = f"page: {folder / 'index.html'}" if "page" in parts else f"made: {folder}"
