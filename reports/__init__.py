@@ -39,6 +39,13 @@ def folder_of(results: Results) -> Path:
     return results.folder / (FOLDER if results.share == 1 else f"{FOLDER}-{100 * results.share:.6g}")
 
 
+def read_at(results: Results) -> str:
+    """At which share of the budget a run is read, in a sentence; empty for all of it."""
+    if results.share == 1:
+        return ""
+    return f"Read at {100 * results.share:.6g} % of the budget, with the settings that were tuned for all of it."
+
+
 def make(results: Results, folder: Path, measured: Path | None = None, parts: Collection[str] = PARTS) -> Path:
     """Writes the report into `folder` and returns its page; with the microbenchmarks in the file `measured`.
 
@@ -84,7 +91,8 @@ def _tables(results: Results, both: "Sequence[Board]", rows: "Sequence[Row]", wo
 
     more = standings.standings(results)
     marked = {board.name: marks(board) for board in both}
-    told = [tables.to_markdown(rows, marked, worth), *([standings.to_markdown(more)] if more else [])]
+    told = [f"{said}\n"] if (said := read_at(results)) else []
+    told += [tables.to_markdown(rows, marked, worth), *([standings.to_markdown(more)] if more else [])]
     return {
         "leaderboard.csv": to_csv(rows),
         "leaderboard.md": "\n".join(told),
@@ -127,9 +135,8 @@ def _outputs(folder: Path) -> str:
 def print_boards(results: Results, console: "Console", parts: Collection[str] = PARTS) -> None:
     """Prints both boards, if they are among the parts, and where the report is, from files that are there."""
     folder = folder_of(results)
-    if results.share != 1:
-        words = f"Read at {100 * results.share:.6g} % of the budget, with the settings that were tuned for all of it."
-        console.print(f"{words}\n", markup=False, highlight=False)
+    if said := read_at(results):
+        console.print(f"{said}\n", markup=False, highlight=False)
     if "tables" in parts:
         _print_tables(folder, console)
     made = f"page: {folder / 'index.html'}" if "page" in parts else f"made: {folder}"

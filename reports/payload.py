@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.edges import Edge, edges
 from bench.protocol import SELECTIONS
 from bench.records import Record
 from bench.results import Results
@@ -26,8 +27,8 @@ from reports.views import view
 DIGITS = 4
 QUANTILES = (0.1, 0.5, 0.9)
 SYMBOLS = {
-    "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross", "X": "x",
-    "<": "triangle-left", ">": "triangle-right", "*": "star",
+    "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross",
+    "p": "pentagon", "<": "triangle-left", ">": "triangle-right", "*": "star",
 }  # fmt: skip
 
 
@@ -51,13 +52,13 @@ def payload(results: Results) -> dict[str, Any]:
         "foremost": [results.optimizers.index(name) for name in looks.foremost(both)],
         "tasks": [_task(results, task) for task in results.tasks],
         "shares": shares,
-        "views": spread(partial(_view, results), shares),
+        "views": spread(partial(_view, results, edges(results)), shares),
         "costs": _costs(results),
     }
 
 
-def _view(results: Results, share: float) -> dict[str, Any]:
-    content: dict[str, Any] = _plain(view(results.at(share)))
+def _view(results: Results, at_edges: Sequence[Edge], share: float) -> dict[str, Any]:
+    content: dict[str, Any] = _plain(view(results.at(share), at_edges))
     return content
 
 

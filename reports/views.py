@@ -11,6 +11,7 @@ import numpy as np
 
 from bench import stats
 from bench.constants import RULES
+from bench.edges import Edge
 from bench.results import Results
 from bench.stats.ranks import ranks
 from reports import boards, measures, standings, tables, words
@@ -26,10 +27,10 @@ STEPS = 40  # of the budget, at which the share of targets reached is read
 FACTORS = tuple(float(factor) for factor in np.geomspace(1, 32, 61))  # times the least, of performance profiles
 
 
-def view(results: Results) -> dict[str, Any]:
-    """All of a run as it stands at its budget."""
+def view(results: Results, at_edges: Sequence[Edge] | None = None) -> dict[str, Any]:
+    """All of a run as it stands at its budget, with the edges that settings lie at, if they are known already."""
     both = boards.boards(results)
-    rows = boards.rows(results, both)
+    rows = boards.rows(results, both, at_edges)
     speed, robustness = measures.speed(results), measures.robustness(results)
     more = (standings.speed(speed), standings.robustness(robustness))
     cautions = [caution for name in RULES for caution in words.cautions(of_board(rows, name))]

@@ -48,3 +48,5 @@ def test_the_report_of_a_shorter_budget_stands_beside_that_of_the_whole(
     told = console.export_text()
     assert told.startswith("Read at 66.6667 % of the budget, with the settings that were tuned for all of it.")
     assert "report-66.6667" in told
+    assert (page_at.parent / "leaderboard.md").read_text().startswith("Read at 66.6667 % of the budget")
+    assert (tmp_path / "report" / "leaderboard.md").read_text().startswith("# Leaderboards")
