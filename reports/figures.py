@@ -1,10 +1,6 @@
 """Pictures of a run. Each function takes the results and gives a `Picture`; `draw_all` makes the files."""
 
-import multiprocessing
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -14,7 +10,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench import stats
 from bench.constants import RULES
-from bench.machine import cores
 from bench.microbench.results import Microbench
 from bench.results import Results
 from bench.stats import Array
@@ -41,6 +36,7 @@ from reports.drawing import (
     span,
     theme,
 )  # fmt: skip
+from reports.forks import spread
 from reports.looks import Look
 from reports.tables import SUBJECTS
 from reports.words import too_few
@@ -60,18 +56,8 @@ def pictures(results: Results, boards: Sequence[Board]) -> Iterator[Picture]:
 
 
 def draw_all(results: Results, boards: Sequence[Board], measured: Microbench | None = None) -> list[Drawn]:
-    """All pictures as files, drawn on as many cores as there are; with one of microbenchmarks, if there are any.
-
-    In processes forked from this one, which have matplotlib and the results already; where that cannot be done, or
-    threads forbid it, one after another.
-    """
-    makers = _makers(results, boards, measured)
-    threaded = threading.active_count() > 1 or "jax" in sys.modules  # JAX's threads are not Python's
-    if threaded or "fork" not in multiprocessing.get_all_start_methods() or len(cores()) < 2:
-        return [drawn for drawn in map(_draw, makers) if drawn]
-    forked = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(min(len(cores()), len(makers) or 1), mp_context=forked) as pool:
-        return [drawn for drawn in pool.map(_draw, makers) if drawn]
+    """All pictures as files, drawn on as many cores as there are; with one of microbenchmarks, if there are any."""
+    return [drawn for drawn in spread(_draw, _makers(results, boards, measured)) if drawn]
 
 
 def _makers(results: Results, boards: Sequence[Board], measured: Microbench | None) -> list[Maker]:

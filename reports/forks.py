@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from bench.machine import cores
 
 T = TypeVar("T")
@@ -23,7 +25,9 @@ def spread(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
         return [function(item) for item in items]
     _work.append((function, items))
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        forked = multiprocessing.get_context("fork")
+        # Each with one thread for NumPy's products: as many as there are cores would get into each other's way.
+        with ProcessPoolExecutor(workers, forked, initializer=threadpool_limits, initargs=(1,)) as pool:
             return list(pool.map(_done, range(len(items))))
     finally:
         _work.pop()

@@ -33,17 +33,17 @@ SYMBOLS = {
 
 
 def encode(content: Mapping[str, Any]) -> str:
-    """Values, arrays among them, as compressed JSON in base64."""
-    text = json.dumps(_plain(content), separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
+    """Plain values as compressed JSON in base64."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=5, mtime=0)).decode()
 
 
 def payload(results: Results) -> dict[str, Any]:
-    """All of a run."""
+    """All of a run, as plain values."""
     constant = results.manifest["protocol"].get("schedule", "constant") == "constant"
     shares = results.shares if constant else [results.share]
     both = boards.boards(results)
-    return {
+    whole = {
         "suite": results.manifest.get("suite", ""),
         "optimizers": [
             {"name": name, "color": look.color, "symbol": SYMBOLS[look.marker], "dash": _dash(look.dash)}
@@ -52,9 +52,9 @@ def payload(results: Results) -> dict[str, Any]:
         "foremost": [results.optimizers.index(name) for name in looks.foremost(both)],
         "tasks": [_task(results, task) for task in results.tasks],
         "shares": shares,
-        "views": spread(partial(_view, results, edges(results)), shares),
         "costs": _costs(results),
     }
+    return {**_plain(whole), "views": spread(partial(_view, results, edges(results)), shares)}
 
 
 def _view(results: Results, at_edges: Sequence[Edge], share: float) -> dict[str, Any]:
