@@ -13,6 +13,8 @@ VERBS = {
     "run": "run a grid, or what is missing of it, and report",
     "report": "make a run's report anew, from its files alone",
     "export": "write a run as tidy tables",
+    "compare": "compare an optimizer with tuned baselines: better, worse or not told apart",
+    "baselines": "make the reference results that are shipped, those that are missing or changed",
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
     "calibrate": "make the constants that boards are held to, and measure what verdicts are worth",

@@ -58,13 +58,18 @@ def names(suite: str) -> list[str]:
     return sorted(file.name.partition(".")[0] for file in (FOLDER / suite).glob("*.npz.xz"))
 
 
+def file_of(suite: str, optimizer: str) -> Path:
+    """Where an optimizer's baselines are."""
+    return FOLDER / suite / f"{optimizer}.npz.xz"
+
+
 def load(suite: str, optimizer: str) -> Baseline | None:
     """An optimizer's baselines; None if there are none.
 
     Raises:
       UserError: the file is damaged.
     """
-    file = FOLDER / suite / f"{optimizer}.npz.xz"
+    file = file_of(suite, optimizer)
     return decode(file.read_bytes(), file) if file.exists() else None
 
 

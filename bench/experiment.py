@@ -62,6 +62,7 @@ def run(
     timeout: float = TIMEOUT_S,
     watcher: Watcher | None = None,
     widen: bool = False,
+    timed: bool = True,
     **protocol: Any,
 ) -> Results:
     """Runs a grid, or what is missing of it.
@@ -75,6 +76,7 @@ def run(
       watcher: is told how it goes.
       widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
         more trials for all, as long as a best setting lies at the edge of its space; up to EXTENSIONS times.
+      timed: whether to measure step times after the sweep.
       protocol: fields of `bench.protocol.Protocol` to change.
 
     Returns:
@@ -92,11 +94,13 @@ def run(
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
     slots = machine.slots(workers)
     watcher = watcher or Watcher()
-    done = _complete(folder, grid, slots, timeout, watcher)
-    return _widen(done, grid, slots, timeout, watcher) if widen else done
+    done = _complete(folder, grid, slots, timeout, watcher, timed)
+    return _widen(done, grid, slots, timeout, watcher, timed) if widen else done
 
 
-def _widen(done: Results, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher) -> Results:
+def _widen(
+    done: Results, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher, timed: bool
+) -> Results:
     """Runs the grid again with wider and wider spaces, each time in a folder of its own, while best settings lie at
     edges; returns the last run's results."""
     first = done.folder if done.folder.name not in ("", "..") else done.folder.resolve()
@@ -107,13 +111,15 @@ def _widen(done: Results, grid: Grid, slots: list[int | None], timeout: float, w
         wider = replace(grid, protocol=grid.protocol.extended(times))
         folder = first.with_name(f"{first.name}-widened-{times}")
         watcher.widening(found, done.folder, wider, folder)
-        done = _complete(folder, wider, slots, timeout, watcher)
+        done = _complete(folder, wider, slots, timeout, watcher, timed)
         found = edges(done)
     watcher.widest(found)
     return done
 
 
-def _complete(folder: Path, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher) -> Results:
+def _complete(
+    folder: Path, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher, timed: bool
+) -> Results:
     """Computes what the folder lacks of the grid."""
     with _claimed(folder):
         grid = _prepared(grid, watcher)
@@ -124,8 +130,8 @@ def _complete(folder: Path, grid: Grid, slots: list[int | None], timeout: float,
         plan = runner.plan(folder, grid, prints)
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
-        if not (current and not plan.missing and not _untimed(folder, grid, prints)):
-            _work(folder, grid, prints, plan, {**before, **asked}, slots, timeout, watcher)
+        if not (current and not plan.missing and not (timed and _untimed(folder, grid, prints))):
+            _work(folder, grid, prints, plan, {**before, **asked}, slots, timeout, watcher, timed)
     return results.load(folder)
 
 
@@ -138,6 +144,7 @@ def _work(
     slots: list[int | None],
     timeout: float,
     watcher: Watcher,
+    timed: bool,
 ) -> None:
     manifest = {"failed": {}, "wall": {}, **manifest, "environment": machine.environment()}
     try:
@@ -149,7 +156,8 @@ def _work(
             manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
             _write_details(folder, progress.failed)
             results.write_manifest(folder, manifest)
-            _time(folder, grid, prints, workers, progress.homes, timeout, watcher)
+            if timed:
+                _time(folder, grid, prints, workers, progress.homes, timeout, watcher)
         if plan.missing:
             manifest["wall"] = {
                 "units": len(plan.missing),
