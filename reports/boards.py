@@ -72,7 +72,7 @@ class Board:
     @cached_property
     def tiers(self) -> tuple[np.ndarray, Array]:
         """Tier, and p-value against the leader."""
-        return stats.tiers(self.z)
+        return stats.tiers(self.z, adjusted=self.adjusted)
 
     @cached_property
     def like_these(self) -> Array:

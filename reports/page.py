@@ -49,9 +49,10 @@ def render(
     measured: Microbench | None = None,
     unread: Sequence[tuple[str, str, str]] = (),
     worth: str = "",
+    verdict: Mapping[str, Any] | None = None,
 ) -> str:
     """The page of a run, with the microbenchmarks of the suite if there are any, or why they are `unread`, and what
-    verdicts are `worth`."""
+    verdicts are `worth`; or of a comparison, whose `verdict` then stands first."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -65,8 +66,9 @@ def render(
         style=Markup((TEMPLATES / "page.css").read_text()),
         scripts=[Markup(script) for script in scripts],
         allowed=Markup(" ".join(f"'sha256-{_sha256(script)}'" for script in scripts)),
-        data=payload.encode(payload.payload(results)) if results.units else "",
-        tabs=TABS.items(),
+        data=payload.encode(payload.payload(results, verdict)) if results.units else "",
+        tabs=[*([("verdict", "Verdict")] if verdict else []), *TABS.items()],
+        verdict=verdict,
         undialled=undialled(results),
         suite=f"{manifest.get('suite', '')}@{manifest.get('suite_version', '')}",
         tasks=results.tasks,

@@ -24,6 +24,7 @@ from reports import boards, looks
 from reports.forks import spread
 from reports.views import view
 
+LONG = 5_000  # records times budgets, which take some ten seconds
 DIGITS = 4
 QUANTILES = (0.1, 0.5, 0.9)
 SYMBOLS = {
@@ -38,23 +39,34 @@ def encode(content: Mapping[str, Any]) -> str:
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=5, mtime=0)).decode()
 
 
-def payload(results: Results) -> dict[str, Any]:
-    """All of a run, as plain values."""
+def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All of a run, as plain values; of a comparison with the newcomers and what is said of them on single tasks."""
     constant = results.manifest["protocol"].get("schedule", "constant") == "constant"
     shares = results.shares if constant else [results.share]
     both = boards.boards(results)
+    compared = [*verdict["newcomers"], *verdict["rivals"]] if verdict else []
+    first = list(dict.fromkeys([*compared, *looks.foremost(both)]))[: len(looks.COLORS)]
+    look = looks.looks([*first, *(name for name in results.optimizers if name not in first)])
     whole = {
         "suite": results.manifest.get("suite", ""),
         "optimizers": [
-            {"name": name, "color": look.color, "symbol": SYMBOLS[look.marker], "dash": _dash(look.dash)}
-            for name, look in looks.of(both).items()
+            {
+                "name": name,
+                "color": look[name].color,
+                "symbol": SYMBOLS[look[name].marker],
+                "dash": _dash(look[name].dash),
+            }
+            for name in results.optimizers
         ],
-        "foremost": [results.optimizers.index(name) for name in looks.foremost(both)],
+        "newcomers": [results.optimizers.index(name) for name in (verdict or {}).get("newcomers", ())],
+        "effects": (verdict or {}).get("effects", []),
+        "foremost": [results.optimizers.index(name) for name in first],
         "tasks": [_task(results, task) for task in results.tasks],
         "shares": shares,
         "costs": _costs(results),
     }
-    return {**_plain(whole), "views": spread(partial(_view, results, edges(results)), shares)}
+    long = len(shares) * len(results.units) > LONG
+    return {**_plain(whole), "views": spread(partial(_view, results, edges(results)), shares, long)}
 
 
 def _view(results: Results, at_edges: Sequence[Edge], share: float) -> dict[str, Any]:
@@ -95,15 +107,10 @@ def _task(results: Results, task: str) -> dict[str, Any]:
 
 
 def _falls(records: Sequence[Record], metric: str) -> bool:
-    """Whether a metric is better when it is lower: whether it falls in the trials whose loss fell furthest."""
-    best = [(record, int(np.argmin(_ends(record)))) for record in records]
-    change = [np.diff(record.arrays[f"search/train/{metric}"][trial, [0, -1]])[0] for record, trial in best]
-    return bool(np.nanmedian(np.where(np.isfinite(change), change, 0.0)) < 0)
-
-
-def _ends(record: Record) -> Array:
-    losses = record.arrays["search/train/loss"][:, -1]
-    return np.where(np.isfinite(losses), losses, np.inf)
+    """Whether a metric is better when it is lower: whether it falls along the runs that training loss selected."""
+    runs = np.concatenate([record.final("train", f"train/{metric}") for record in records])
+    change = runs[:, -1] - runs[:, 0]
+    return bool(np.median(np.where(np.isfinite(change), change, 0.0)) < 0)
 
 
 def _evaluations(record: Record) -> Array:

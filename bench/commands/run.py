@@ -11,8 +11,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid run`."""
     parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
     specs = "instead of the suite's: names, path.py[:attr], pkg.mod:attr, NAME(key=value), or all"
-    parser.add_argument("--tasks", type=_names, metavar="A,B", help=f"tasks {specs}")
-    parser.add_argument("--optimizers", type=_names, metavar="X,Y", help=f"optimizers {specs}")
+    parser.add_argument("--tasks", type=names, metavar="A,B", help=f"tasks {specs}")
+    parser.add_argument("--optimizers", type=names, metavar="X,Y", help=f"optimizers {specs}")
     parser.add_argument("--trials", type=int, help="settings tried in each search")
     wide = "search over every hyperparameter that has a law (default in the suite full)"
     parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=None, help=wide)
@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
 
 
-def _names(text: str) -> list[str] | None:
+def names(text: str) -> list[str] | None:
     """Splits at commas outside brackets: adam(b1=0.8,b2=0.5),sgd is two names. Empty is the suite's choice."""
     parts, depth, current = [], 0, ""
     for character in text:

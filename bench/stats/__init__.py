@@ -35,6 +35,7 @@ from bench.stats.inference import (
     smallest_flip,
     smallest_p,
     welch,
+    welch_interval,
 )
 from bench.stats.power import clopper_pearson, contradictions, detectable, detectable_score, kendall_tau
 from bench.stats.ranks import critical_difference, friedman, nemenyi
@@ -112,4 +113,5 @@ __all__ = [
     "time_to",
     "usual_control",
     "welch",
+    "welch_interval",
 ]

@@ -92,7 +92,7 @@ def pairwise(z: Array) -> Array:
     return np.minimum(p, p.T)
 
 
-def tiers(z: Array, control: Control | None = None) -> tuple[NDArray[np.int_], Array]:
+def tiers(z: Array, control: Control | None = None, adjusted: Array | None = None) -> tuple[NDArray[np.int_], Array]:
     """Groups of optimizers: tier 1 is the best on the board and all that are not told apart from it *on these tasks*;
     tier 2 is the best of the others and all that are not told apart from that, and so on.
 
@@ -102,6 +102,7 @@ def tiers(z: Array, control: Control | None = None) -> tuple[NDArray[np.int_], A
 
     Args:
       control: FAMILY_WISE or FALSE_DISCOVERY; without it, `usual_control` of as many as are ranked.
+      adjusted: what `all_pairs` gives, where it is there already.
 
     Returns:
       tier (O,), 0 for optimizers that are not `complete` and so not ranked; and p (O,), adjusted, against the leader
@@ -109,7 +110,7 @@ def tiers(z: Array, control: Control | None = None) -> tuple[NDArray[np.int_], A
     """
     ranked = np.flatnonzero(complete(z))
     waiting = ranked[np.argsort(means(z)[ranked], kind="stable")]
-    adjusted = all_pairs(z, control)
+    adjusted = all_pairs(z, control) if adjusted is None else adjusted
     tier, p = np.zeros(z.shape[1], dtype=int), np.full(z.shape[1], np.nan)
     p[waiting[1:]] = adjusted[waiting[:1], waiting[1:]]
     level = 0

@@ -13,7 +13,7 @@ from math import comb, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.scores import Array
+from bench.stats.scores import LEVEL, Array
 
 EXACT_LIMIT = 200_000  # relabellings; up to here a test counts them all
 MONTE_CARLO_DRAWS = 20_000
@@ -136,6 +136,27 @@ def welch(a: Array, b: Array) -> float:
     share = error_a / error
     degrees = 1 / (share**2 / (a.size - 1) + (1 - share) ** 2 / (b.size - 1))
     return max(float(2 * stdtr(degrees, -abs(difference) / np.sqrt(error))), LEAST_P)
+
+
+def welch_interval(a: Array, b: Array) -> tuple[float, float]:
+    """Ends of the 95 % interval of the difference of means that `welch` tests: (Ra,) and (Rb,) to two numbers.
+
+    NaN for fewer than two a side, or where a value is not finite.
+    """
+    from scipy.special import stdtrit
+
+    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    if min(a.size, b.size) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("nan"), float("nan")
+    difference = _mean(a) - _mean(b)
+    error_a, error_b = _variance(a) / a.size, _variance(b) / b.size
+    error = error_a + error_b
+    if error == 0:
+        return difference, difference
+    share = error_a / error
+    degrees = 1 / (share**2 / (a.size - 1) + (1 - share) ** 2 / (b.size - 1))
+    half = float(stdtrit(degrees, 1 - LEVEL / 2) * np.sqrt(error))
+    return difference - half, difference + half
 
 
 def one_task(a: Array, b: Array) -> float:

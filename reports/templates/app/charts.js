@@ -1,5 +1,6 @@
 // The charts of a run: each takes the place that it is drawn in and gives Plotly's traces and layout.
 const CHARTS = {
+  effects: () => effects(),
   leaderboard: (place) => leaderboard(place),
   convergence: (place) => convergence(place, DATA.tasks, 210),
   task: (place) => convergence(place, [taskShown()], 400),
@@ -35,6 +36,39 @@ function leaderboard() {
   return {
     traces,
     layout: layout({ height: 90 + 27 * order.length, xaxis: axis("← better        score        worse →", { range: [least - 0.15, most + 0.15] }), yaxis: rowsAxis(order), shapes }),
+  };
+}
+
+// Of a comparison: each newcomer's loss on each task beside a rival's.
+function effects() {
+  const shown = DATA.effects.filter((duel) => duel.board === state.board);
+  const traces = [], ticks = [];
+  let y = 0;
+  const values = [];
+  for (const duel of shown) {
+    duel.tasks.forEach((task, t) => {
+      const [factor, low, high] = duel.factor[t];
+      ticks.push([y, shown.length > 1 ? `${duel.name}: ${task}` : task]);
+      values.push(factor, low, high);
+      const { color, symbol } = looks(duel.newcomer);
+      if (low !== null) traces.push({ x: [low, high], y: [y, y], mode: "lines", line: { color, width: 3 }, opacity: 0.65, hoverinfo: "skip" });
+      if (factor !== null) {
+        traces.push({
+          x: [factor], y: [y], mode: "markers", marker: { size: 10, color, symbol: symbol + (duel.said[t] === "no difference shown" ? "-open" : ""), line: { width: 2, color } },
+          hovertemplate: `${plain(task)}: ${duel.said[t]}<br>${short(factor)} times the loss${between(low, high)}, p ${plain(duel.p[t])}<extra></extra>`,
+        });
+      }
+      y += 1;
+    });
+  }
+  const [low, high] = decades([...values, 1]);
+  return {
+    traces,
+    layout: layout({
+      height: 90 + 25 * ticks.length, xaxis: logAxis("loss, times the rival's", [low, high]),
+      yaxis: axis("", { tickvals: ticks.map(([at]) => at), ticktext: ticks.map(([, name]) => plain(name)), range: [ticks.length - 0.4, -0.6], showgrid: false, zeroline: false }),
+      shapes: [{ type: "line", x0: 1, x1: 1, y0: 0, y1: 1, yref: "paper", line: { color: colors().soft, width: 1 } }],
+    }),
   };
 }
 

@@ -78,7 +78,7 @@ function line(o, x, y, more = {}) {
   const every = Math.max(1, Math.floor(x.length / 6));
   const size = x.map((_, i) => ((i + 2 * o) % every === 0 ? 6 : 0));
   return {
-    name, x, y, mode: "lines+markers", line: { color, dash, width: 1.8 }, marker: { color, symbol, size, opacity: 1, line: { width: 0 } },
+    name, x, y, mode: "lines+markers", line: { color, dash, width: DATA.newcomers.includes(o) ? 3.2 : 1.8 }, marker: { color, symbol, size, opacity: 1, line: { width: 0 } },
     connectgaps: false, ...more,
   };
 }
@@ -131,9 +131,15 @@ function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes
   return traces;
 }
 
+// Newcomers stand out.
+function rowName(o) {
+  const { name } = looks(o);
+  return DATA.newcomers.includes(o) ? `<b>${name}</b>` : name;
+}
+
 function rowsAxis(order, more = {}) {
   return axis("", {
-    tickvals: order.map((_, y) => y), ticktext: order.map((o) => plain(DATA.optimizers[o].name)), range: [order.length - 0.4, -0.6],
+    tickvals: order.map((_, y) => y), ticktext: order.map(rowName), range: [order.length - 0.4, -0.6],
     showgrid: false, zeroline: false, tickfont: { size: 12 }, ...more,
   });
 }

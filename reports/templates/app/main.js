@@ -1,6 +1,4 @@
 // Wiring: controls change the state, and what is visible is drawn from it.
-let DATA = null;
-const TABS = [...document.querySelectorAll('[role="tab"]')].map((tab) => tab.dataset.tab);
 const FILLED = { answers: showAnswers, boards: showBoards, chosen: showChosen, cautions: showCautions };
 
 function change(parts) {

@@ -1,6 +1,8 @@
 // What is being looked at, kept in the address, so that a link shows the same. Only what differs from USUAL is written.
+let DATA = null;
+const TABS = [...document.querySelectorAll('[role="tab"]')].map((tab) => tab.dataset.tab);
 const USUAL = {
-  tab: "answer", board: "optimization", budget: "100", task: "", metric: "loss", split: "train", x: "evaluations",
+  tab: TABS[0], board: "optimization", budget: "100", task: "", metric: "loss", split: "train", x: "evaluations",
   logx: "0", logy: "1", bands: "1", theme: "", chosen: "", sort: "",
 };
 const state = { ...USUAL };

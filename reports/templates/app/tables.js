@@ -69,7 +69,7 @@ function optimizerTable(id, heads, rows) {
 function boardTable(board) {
   const rows = board.rows.map((row) => ({
     tier: row.tier,
-    class: row.tier === 1 ? "lead" : row.ranked ? "" : "unranked",
+    class: [row.tier === 1 ? "lead" : row.ranked ? "" : "unranked", DATA.newcomers.includes(row.optimizer) ? "newcomer" : ""].join(" ").trim(),
     texts: Object.fromEntries(board.heads.map((head, i) => [head, row.cells[i]])),
     cells: board.heads.map((head, i) => {
       if (head !== "optimizer") return element("td", {}, row.cells[i]);

@@ -1,0 +1,51 @@
+"""`optgrid compare`: an optimizer beside tuned baselines, with a verdict."""
+
+import argparse
+from pathlib import Path
+
+from bench.commands.run import names
+
+TIMEOUT_S = 600.0
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `optgrid compare`."""
+    specs = "NAME, NAME(key=value), path.py[:attr], pkg.mod:attr or optax:NAME; several are corrected for together"
+    parser.add_argument("optimizer", nargs="+", metavar="OPT", help=specs)
+    parser.add_argument("--vs", type=names, default=["adam"], metavar="X,Y", help="rivals (default adam)")
+    parser.add_argument("--suite", default="core", help="named grid that has baselines (default core)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default runs/compare/OPT)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT_S, metavar="SECONDS", help="for one unit (default 600)"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs, prints the verdict and makes the page; 1 if a unit of a newcomer failed."""
+    from rich.console import Console
+
+    from bench import comparison
+    from bench.commands import progress
+
+    console = Console(highlight=False)
+    say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
+    found = comparison.compare(
+        args.optimizer, args.vs, args.suite, args.out, progress.watcher(console), say,
+        workers=args.workers, timeout=args.timeout,
+    )  # fmt: skip
+    from reports import comparison as report
+
+    failed = found.results.manifest["failed"]
+    if not set(found.newcomers) & set(found.results.optimizers):
+        say(f"{', '.join(found.newcomers)} has no result: {next(iter(failed.values()), 'nothing was run')}")
+        return 1
+    told = report.told(found)
+    page = report.make(told)
+    console.print()
+    for line in report.lines(told):
+        say(line)
+    for name, reason in failed.items():
+        say(f"failed: {name}: {reason}")
+    say(f"page: {page}")
+    return int(bool(failed))
