@@ -113,9 +113,8 @@ def test_an_optimizer_in_the_file_wins(tmp_path: Path) -> None:
     path.write_text(
         "from optimizers._base import Optimizer\nfrom optimizers._space import log_uniform\n"
         "from optimizers.adam import optimizer as adam\n"
-    path.write_text(
-        "from optax import adam\nfrom jax import jit\n" + path.read_text() + "\n\ndef _helper(x):\n    return x\n"
-    )
+        f"{path.read_text()}\n"
+        "sound = Optimizer(make=mine, space={'learning_rate': log_uniform(0.1, 1.0)}, paper='')\n"
     )
     assert words(_bare.get(str(path)).space) == {"learning_rate": "log-uniform 0.1 to 1"}
     assert _bare.guessed_space(str(path)) == ()
