@@ -13,6 +13,7 @@ VERBS = {
     "run": "run a grid, or what is missing of it, and report",
     "report": "make a run's report anew, from its files alone",
     "export": "write a run as tidy tables",
+    "new": "start an optimizer of your own from a template",
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
     "calibrate": "make the constants that boards are held to, and measure what verdicts are worth",
