@@ -17,6 +17,7 @@ from bench.code import closure, code_digest
 from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Task
+from optimizers._own import is_listed
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "optimizers")
@@ -107,7 +108,7 @@ def _code(task: frozenset[Path], optimizer: str) -> str:
     an optimizer in a package, of that package, unless a version already stands for it."""
     *around, file = optimizers.source_files(optimizer)
     spec = optimizers.parse(optimizers.layers(optimizer)[1])
-    if spec.is_path or spec.attr is not None:
+    if not is_listed(optimizer):
         around.append(ROOT / "optimizers" / "_bare.py")  # a bare function's space may be guessed
     files = closure({ROOT / "bench" / "sweep.py", *task, *around, file}, ROOT, PACKAGES, NEUTRAL)
     module = spec.target.split(".")

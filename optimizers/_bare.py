@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from optimizers import _base
 from optimizers._base import Optimizer, _try, _with_extra_args
 from optimizers._names import OptimizerError, layers, parse, source_file
+from optimizers._own import is_listed
 from optimizers._space import Distribution, log_uniform, one_minus, uniform
 from optimizers._spec import Spec, SpecError, module_of
 
@@ -113,12 +114,6 @@ def find(spec: str) -> Found:
         replace(found, name=parsed.name, make=make, space=space, wide=wide, fixed=parsed.fixed),
         tuple(line for line in words if line.split(":")[0] not in parsed.fixed),
     )
-
-
-def is_listed(spec: str) -> bool:
-    """Whether a spec is of the catalogue, wrapped or not, and so no code but this project's."""
-    core = parse(layers(spec)[1])
-    return core.attr is None and not core.is_path
 
 
 def _load(spec: str, parsed: Spec) -> Found:
