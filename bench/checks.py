@@ -84,7 +84,10 @@ def names() -> list[str]:
 
 def said(error: BaseException) -> str:
     """The first line of an error, and where in the user's code it came from."""
-    first = (str(error).strip() or repr(error)).splitlines()[0]
+    try:
+        first = (str(error).strip() or repr(error)).splitlines()[0]
+    except Exception:  # a user's exception may not even have words
+        first = "without words"
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_a_rule(frame.filename)]
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {first}{where}"
@@ -294,11 +297,11 @@ class _Watched(NamedTuple):
           Broken: a container among the arguments was changed.
         """
         given = {"gradients": grads, "state": state, "parameters": params}
-        before = {what: jax.tree.flatten(tree) for what, tree in given.items()}
+        before: dict[str, Any] = {what: jax.tree.flatten(tree) for what, tree in given.items()}
         updates = self.transform.update(grads, state, params, **extra)
         for what, (leaves, structure) in before.items():
-            now = jax.tree.flatten(given[what])
-            if now[1] != structure or any(x is not y for x, y in zip(now[0], leaves, strict=True)):
+            now, shape = jax.tree.flatten(given[what])
+            if shape != structure or any(x is not y for x, y in zip(now, leaves, strict=True)):
                 raise Broken(f"the update changes the {what} that it is given, in place")
         return updates
 

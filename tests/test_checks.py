@@ -66,7 +66,7 @@ def first_leaf(rate: Any, grads: Any, state: Any, params: Any) -> Any:
 
 def in_place(rate: Any, grads: Any, state: Any, params: Any) -> Any:
     updates, state = descent(rate, grads, state, params)
-    grads["vector"] = updates["vector"]
+    grads.update(updates)
     return updates, state
 
 
