@@ -7,13 +7,13 @@ import contextlib
 import json
 import os
 import secrets
-import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,10 @@ def check(
     if watched.mistake:
         raise OptimizerError(watched.mistake)
     if not watched.plan:
-        raise UserError(f"checking {spec} did not begin within {START:g} s; the machine may be too busy")
+        why = f"did not begin within {START:g} s; the machine may be too busy"
+        if watched.ended:
+            why = f"ended before it began: {watched.last[-1] if watched.last else 'it said nothing'}"
+        raise UserError(f"checking {spec} {why}")
     return Checked(spec, tuple(watched.findings), watched.guessed, watched.printed, watched.last)
 
 
@@ -136,6 +139,8 @@ def _started(spec: str, strict: bool, timeout: float) -> Iterator["_Watched"]:
             env={**os.environ, **environment(None), "PYTHONUNBUFFERED": "1"},
         )
     except OSError as error:
+        os.close(pipe)
+        os.close(trace)
         raise UserError(f"no process could be started to check {spec}: {error.strerror}") from error
     finally:
         os.close(theirs)
@@ -171,6 +176,7 @@ class _Watched:
     mistake: str = ""
     asking: str = IMPORTS
     done: bool = False
+    ended: bool = False
     printed: int = 0
     tail: bytes = b""
     waiting: bytes = b""
@@ -185,7 +191,7 @@ class _Watched:
         deadline = time.monotonic() + START
         began, told = False, 0
         while not self.done:
-            ended = _has_ended(self.process.pid)
+            self.ended = _has_ended(self.process.pid)
             heard = self._listen()
             if self.plan and not began:
                 began, deadline = True, time.monotonic() + timeout
@@ -194,7 +200,7 @@ class _Watched:
             told = len(self.findings)
             if self.mistake or self.done:
                 break
-            if ended and not heard:
+            if self.ended and not heard:
                 self._give(self._death())
                 break
             if time.monotonic() > deadline:
@@ -214,7 +220,8 @@ class _Watched:
 
     def _listen(self) -> bool:
         """Reads once from the process, waiting a little; whether there was anything."""
-        ready, _, _ = select.select([self.pipe, self.output], [], [], 0.05)
+        at_hand = wait([self.pipe, self.output], 0.05)
+        ready = [fd for fd in (self.pipe, self.output) if fd in at_hand]
         chunks = {fd: os.read(fd, 1 << 16) for fd in ready}
         if content := chunks.get(self.output):
             self.printed += len(content)
@@ -259,7 +266,7 @@ class _Watched:
                 os.kill(self.process.pid, signal.SIGUSR1)
         frames = b""
         end = time.monotonic() + 1.0
-        while time.monotonic() < end and select.select([self.trace], [], [], 0.2)[0]:
+        while time.monotonic() < end and wait([self.trace], 0.2):
             if not (chunk := os.read(self.trace, 1 << 16)):
                 break
             frames += chunk

@@ -134,7 +134,7 @@ def _load(spec: str, parsed: Spec) -> Found:
         return Found(found, ())
     if not callable(found):
         raise OptimizerError(f"optimizer {spec!r}: {module.__name__} has neither an Optimizer nor a function {attr!r}")
-    return guess(spec, found, f"{module.__name__}.{attr}")
+    return guess(spec, found, f"{module.__name__}.{attr}", parsed.fixed)
 
 
 def _meant(spec: str, parsed: Spec, module: Any) -> str:
@@ -158,8 +158,11 @@ def _meant(spec: str, parsed: Spec, module: Any) -> str:
     return names[0]
 
 
-def guess(spec: str, function: Callable[..., Any], paper: str) -> Found:
+def guess(spec: str, function: Callable[..., Any], paper: str, fixed: Mapping[str, object]) -> Found:
     """A bare function as an optimizer, with the space that its signature suggests.
+
+    Args:
+      fixed: hyperparameters that the spec fixes, which need no default.
 
     Raises:
       OwnCodeError: it takes no learning rate, or something else that has no default.
@@ -171,12 +174,15 @@ def guess(spec: str, function: Callable[..., Any], paper: str) -> Found:
     if said and not 0 < default < float("inf"):
         raise OwnCodeError(f"optimizer {spec!r}: the default {rate} must be above zero, not {default!r}{_at(function)}")
     value = default if said else UNSAID_RATE
-    if wanting := [name for name, p in parameters.items() if p.default is p.empty and name != rate]:
+    if wanting := [name for name, p in parameters.items() if p.default is p.empty and name not in {rate, *fixed}]:
         raise OwnCodeError(
-            f"optimizer {spec!r}: give {' and '.join(wanting)} a default, as all but the learning rate need "
-            f"one{_at(function)}"
+            f"optimizer {spec!r}: give {' and '.join(wanting)} a default, or a value in brackets behind the "
+            f"name{_at(function)}"
         )
-    defaults = {"learning_rate": value} | {name: p.default for name, p in parameters.items() if name != rate}
+    others = {name: p.default for name, p in parameters.items() if name != rate}
+    defaults = {"learning_rate": value} | {
+        n: fixed[n] if x is inspect.Parameter.empty else x for n, x in others.items()
+    }
     space: dict[str, Distribution] = {"learning_rate": _rate(value) if said else UNSAID_RATES}
     wide: dict[str, Distribution] = {}
     for name, number in defaults.items():

@@ -182,6 +182,17 @@ def test_a_process_that_does_not_begin_is_the_machines_fault(tmp_path: Path, mon
     monkeypatch.setattr(apart, "START", 0.0)
     with pytest.raises(UserError, match="did not begin within 0 s; the machine may be too busy"):
         apart.check(f"{tmp_path}/mine.py")
+    monkeypatch.setattr(apart, "START", 60.0)
+    monkeypatch.setattr(apart, "CHILD", "import nothing_at_all")
+    with pytest.raises(UserError, match="ended before it began: ModuleNotFoundError"):
+        apart.check(f"{tmp_path}/mine.py")
+
+
+def test_imports_of_others_are_no_change(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        before("import flax.linen, jax.experimental.sparse, jax.scipy.optimize, optax.contrib, scipy.stats, sklearn")
+    )
+    assert apart.check(f"{tmp_path}/mine.py").verdict == "all 13 checks hold"
 
 
 def test_the_guess_comes_with_the_findings_and_the_parent_needs_no_jax(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bare functions as optimizers: what is guessed of them, what is said of it, and what is refused."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,6 +89,15 @@ def test_another_name_of_the_rate_and_brackets_reach_the_function(tmp_path: Path
     assert not any(line.startswith("learning_rate:") for line in _bare.guessed_space(f"{spec}(learning_rate=0.5)"))
 
 
+def test_what_has_no_default_can_be_fixed(tmp_path: Path) -> None:
+    spec = written(tmp_path, "scale, lr=0.25", "optax.sgd(lr * scale)")
+    fixed = _bare.get(f"{spec}(scale=2.0)")
+    assert fixed.defaults == {"learning_rate": 0.25, "scale": 2.0}
+    transform = fixed.make()
+    updates, _ = transform.update(jnp.ones(()), transform.init(jnp.ones(())))
+    assert float(updates) == -0.5
+
+
 def test_a_wrapped_function_is_searched_in_both_spaces(tmp_path: Path) -> None:
     found = _bare.get(f"lookahead:{written(tmp_path, 'lr=0.1, momentum=0.9')}")
     assert set(found.space) == {"learning_rate", "slow_step_size"}
@@ -127,7 +137,7 @@ def test_an_optimizer_in_the_file_wins(tmp_path: Path) -> None:
         ("", "but none at all; rename the one that is its learning rate"),
         ("*args", "but none at all; rename the one that is its learning rate"),
         ("alpha=0.99", "alpha=0.99 hardly is a learning rate; rename what is to learning_rate"),
-        ("lr, momentum, b", "give momentum and b a default, as all but the learning rate need one"),
+        ("lr, momentum, b", "give momentum and b a default, or a value in brackets"),
         ("lr=0.0", "the default lr must be above zero, not 0.0"),
         ("lr=-1", "the default lr must be above zero, not -1"),
         ("lr, /", "lr cannot be given by name"),
@@ -162,3 +172,23 @@ def test_fingerprints_hold_the_guess_where_there_may_be_one(monkeypatch: pytest.
 
 def test_the_front_door_gives_what_runs_for_the_catalogue() -> None:
     assert words(_bare.get("adam").widened.space) == words(optimizers.get("adam").widened.space)
+
+
+DOC = Path(__file__).parent.parent / "docs" / "add-an-optimizer.md"
+
+
+def test_the_function_in_the_guide_is_an_optimizer(tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+    assert len(code) == 1
+    (tmp_path / "idea.py").write_text(code[0])
+    found = _bare.get(f"{tmp_path}/idea.py")
+    assert set(found.space) == {"learning_rate", "momentum"}
+    assert found.make().init(jnp.ones(2))
+
+
+def test_the_laws_in_the_guide_are_those_that_are_guessed(tmp_path: Path) -> None:
+    rows = [line.split("|")[1] for line in DOC.read_text().splitlines() if line.startswith("| `")]
+    rates, *others = [re.findall(r"`(\w+)`", names) for names in rows]
+    assert set(rates) < set(_bare.RATES)
+    for name in (name for names in others for name in names):
+        assert name in _bare.get(written(tmp_path, f"lr, {name}=0.9")).widened.space, name
