@@ -24,10 +24,10 @@ OPTGRID := $(VENV)/bin/optgrid
 PYTEST := $(VENV)/bin/python -m pytest
 
 # By way of the environment, as a spec may hold quotes: digits(activation='tanh').
-export TASKS OPTIMIZERS
+export TASKS OPTIMIZERS OPT VS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench report test test-all microbench calibrate lint golden verified mutants frozen peers browser clean
+.PHONY: help setup bench compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +39,14 @@ bench: setup
 
 report: setup
 	@$(OPTGRID) report '$(RUNS)' $(ARGS)
+
+compare: setup
+	@test -n "$$OPT" || { echo "make compare needs an optimizer: make compare OPT=path/to/file.py [VS=adam]" >&2; exit 2; }
+	@$(OPTGRID) compare "$$OPT" $(if $(VS),--vs "$$VS") $(ARGS)
+
+# The reference results that comparisons are made with, those that are missing or changed: an hour on 2 cores for all.
+baselines: setup
+	@$(OPTGRID) baselines $(ARGS)
 
 test: setup
 	@$(PYTEST) -n 2 --dist worksteal $(ARGS)

@@ -15,6 +15,7 @@ VERBS = {
     "export": "write a run as tidy tables",
     "compare": "compare an optimizer with tuned baselines: better, worse or not told apart",
     "baselines": "make the reference results that are shipped, those that are missing or changed",
+    "new": "start an optimizer of your own from a template",
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
     "calibrate": "make the constants that boards are held to, and measure what verdicts are worth",

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.findings import Finding
 from optimizers import Optimizer
 from optimizers._space import holds
 
@@ -43,29 +44,18 @@ LANES = {
 }
 
 
-class Finding(NamedTuple):
-    """One check's outcome.
-
-    Attributes:
-      check: what was asked.
-      problem: what was found instead; empty if nothing was.
-      reached: whether it could be asked at all: an optimizer that does not run cannot be asked what its runs do.
-    """
-
-    check: str
-    problem: str
-    reached: bool = True
-
-
 class Broken(Exception):
     """A check that did not hold; the message says what was found."""
 
 
-def check(optimizer: Optimizer, strict: bool = False) -> Iterator[Finding]:
+def check(
+    optimizer: Optimizer, strict: bool = False, asking: Callable[[str], None] = lambda what: None
+) -> Iterator[Finding]:
     """Runs all checks one after the other; an optimizer that raises fails the check it raised in.
 
     Args:
       strict: also beside bfloat16 parameters and with float64 switched on, which the benchmark's own tasks do without.
+      asking: told each check before it is run.
     """
     subject = _Subject(optimizer, MIXED if strict else TREE, strict)
     broken: set[Check] = set()
@@ -75,26 +65,41 @@ def check(optimizer: Optimizer, strict: bool = False) -> Iterator[Finding]:
             broken.add(asked)
             continue
         broken.add(asked)
+        asking(what)
         try:
             asked(subject)
         except Broken as problem:
             yield Finding(what, str(problem))
-        except Exception as error:  # whatever a user's code raises is a finding
-            yield Finding(what, _said(error))
+        except (Exception, SystemExit) as error:  # whatever a user's code raises is a finding
+            yield Finding(what, said(error))
         else:
             yield Finding(what, "")
             broken.remove(asked)
 
 
-def _said(error: Exception) -> str:
+def names() -> list[str]:
+    """All checks, in their order."""
+    return list(_CHECKS)
+
+
+def said(error: BaseException) -> str:
     """The first line of an error, and where in the user's code it came from."""
-    first = (str(error).strip() or repr(error)).splitlines()[0]
-    here = Path(__file__).parents[1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) != Path(__file__)]
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(sys.base_prefix)]
-    own = [f for f in own if Path(f.filename) != here / "optimizers" / "_base.py"]
+    try:
+        first = (str(error).strip() or repr(error)).splitlines()[0]
+    except Exception:  # a user's exception may not even have words
+        first = "without words"
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_a_rule(frame.filename)]
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {first}{where}"
+
+
+def _is_a_rule(file: str) -> bool:
+    """Whether a file is a user's or an optimizer's of the catalogue, and so where a mistake may be."""
+    if "site-packages" in file or file.startswith((sys.base_prefix, "<")):
+        return False
+    here, path = Path(__file__).parents[1], Path(file)
+    machinery = path.is_relative_to(here / "bench") or path.is_relative_to(here / "optimizers")
+    return not machinery or (path.parent.name in ("optimizers", "wrappers") and not path.name.startswith("_"))
 
 
 class _Outcome(NamedTuple):
@@ -272,12 +277,33 @@ def _pure(subject: _Subject) -> None:
     state = jax.eval_shape(transform.init, subject.tree)
     # A new function each time, as JAX remembers the trace of an old one.
     first, second = (
-        jax.make_jaxpr(partial(updated, transform, _loss(0.5, 0.0)))(state, subject.tree) for _ in range(2)
+        jax.make_jaxpr(partial(updated, _Watched(transform), _loss(0.5, 0.0)))(state, subject.tree) for _ in range(2)
     )
     if first.effects:
         raise Broken(f"the update has side effects: {first.effects}")
     if str(first) != str(second):
         raise Broken("the update is another program when it is traced again: it depends on something outside")
+
+
+class _Watched(NamedTuple):
+    """A transformation that must leave what it is given as it is."""
+
+    transform: Any
+
+    def update(self, grads: PyTree, state: PyTree, params: PyTree, **extra: Any) -> tuple[PyTree, PyTree]:
+        """As the transformation's.
+
+        Raises:
+          Broken: a container among the arguments was changed.
+        """
+        given = {"gradients": grads, "state": state, "parameters": params}
+        before: dict[str, Any] = {what: jax.tree.flatten(tree) for what, tree in given.items()}
+        updates = self.transform.update(grads, state, params, **extra)
+        for what, (leaves, structure) in before.items():
+            now, shape = jax.tree.flatten(given[what])
+            if shape != structure or any(x is not y for x, y in zip(now, leaves, strict=True)):
+                raise Broken(f"the update changes the {what} that it is given, in place")
+        return updates
 
 
 def _empty(subject: _Subject) -> None:

@@ -17,6 +17,7 @@ from bench.code import closure, code_digest
 from bench.errors import UserError
 from bench.protocol import Protocol
 from bench.task import Task
+from optimizers._own import is_listed
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "optimizers")
@@ -106,8 +107,10 @@ def _code(task: frozenset[Path], optimizer: str) -> str:
     """Hash of the spine, the task's files and the optimizer's file, with all that they import of the project and, for
     an optimizer in a package, of that package, unless a version already stands for it."""
     *around, file = optimizers.source_files(optimizer)
-    files = closure({ROOT / "bench" / "sweep.py", *task, *around, file}, ROOT, PACKAGES, NEUTRAL)
     spec = optimizers.parse(optimizers.layers(optimizer)[1])
+    if not is_listed(optimizer):
+        around.append(ROOT / "optimizers" / "_bare.py")  # a bare function's space may be guessed
+    files = closure({ROOT / "bench" / "sweep.py", *task, *around, file}, ROOT, PACKAGES, NEUTRAL)
     module = spec.target.split(".")
     if spec.attr is not None and not spec.is_path and module[0] not in (*LIBRARIES, *PACKAGES):
         depth = len(module) - (file.name != "__init__.py")

@@ -105,7 +105,9 @@ def _check_optimizer(spec: str) -> None:
     if parsed.is_path and parsed.name in optimizers.names():
         raise UserError(f"optimizer {spec!r}: the catalogue has an optimizer {parsed.name}; give the file another name")
     if parsed.is_path or parsed.attr or parsed.fixed:
-        optimizers.get(spec)
+        from optimizers import _bare
+
+        _bare.get(spec)
 
 
 def _check_task(task: Task, spec: str | Task) -> None:

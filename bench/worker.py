@@ -126,12 +126,12 @@ def _program(task_spec: str | Task, optimizer: str, protocol: Protocol, expected
     Raises:
       UserError: it is not: a file was edited since the run began.
     """
-    import optimizers
     from bench import tasks
     from bench.program import compile_program
     from bench.sweep import searched
+    from optimizers import _bare
 
-    task, loaded = tasks.get(task_spec, protocol.steps), optimizers.get(optimizer)
+    task, loaded = tasks.get(task_spec, protocol.steps), _bare.get(optimizer)
     if fingerprint(task, optimizer, protocol) != expected:
         raise UserError(f"the code of {loaded.name} on {task.name} was changed while the run went on; run again")
     return compile_program(task, searched(loaded, protocol), protocol, lanes)

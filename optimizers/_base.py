@@ -25,7 +25,7 @@ Scalar = float | jax.Array
 PyTree = Any
 Params = Any
 
-# The search space of an optimizer that brings none: optax's own, or a bare function in a user's file.
+# The search space of a function that brings none, here; for a run `optimizers._bare` guesses more from its signature.
 DEFAULT_SPACE: Space = {"learning_rate": log_uniform(1e-4, 1.0)}
 
 

@@ -24,6 +24,7 @@ from bench.results import Results, read_timings
 from reports import payload, speed
 from reports.boards import compile_seconds
 from reports.rows import Row, of_board
+from reports.words import listed
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("state", "tables", "drawing", "charts", "measures", "main")  # of the folder app, in the order they need
@@ -69,6 +70,7 @@ def render(
         data=payload.encode(payload.payload(results, verdict)) if results.units else "",
         tabs=[*([("verdict", "Verdict")] if verdict else []), *TABS.items()],
         verdict=verdict,
+        title=f"Is {listed(verdict['newcomers'])} better?" if verdict else "Which optimizer leads?",
         undialled=undialled(results),
         suite=f"{manifest.get('suite', '')}@{manifest.get('suite_version', '')}",
         tasks=results.tasks,

@@ -64,6 +64,16 @@ def first_leaf(rate: Any, grads: Any, state: Any, params: Any) -> Any:
     return descent(rate * jnp.isfinite(jax.tree.leaves(grads)[0]).all(), grads, state, params)
 
 
+def in_place(rate: Any, grads: Any, state: Any, params: Any) -> Any:
+    updates, state = descent(rate, grads, state, params)
+    grads.update(updates)
+    return updates, state
+
+
+def leaves(rate: Any, grads: Any, state: Any, params: Any) -> Any:
+    raise SystemExit(3)
+
+
 class Counted(NamedTuple):
     spent: jax.Array
 
@@ -103,6 +113,16 @@ def test_each_mistake_is_found_by_its_own_check(check: str) -> None:
 
 def test_what_depends_on_the_outside_is_found() -> None:
     assert broken(made(changes)) == ["has no side effects"]
+
+
+def test_what_changes_its_arguments_is_found() -> None:
+    problems = [finding.problem for finding in checks.check(made(in_place)) if finding.problem]
+    assert problems == ["the update changes the gradients that it is given, in place"]
+
+
+def test_a_rule_that_ends_the_process_is_found_and_the_line_named() -> None:
+    problems = [finding.problem for finding in checks.check(made(leaves)) if finding.problem]
+    assert set(problems) == {f"SystemExit: 3 ({__file__}, line {leaves.__code__.co_firstlineno + 1})"}
 
 
 def test_a_state_that_grows_does_not_run_and_its_runs_are_not_asked_about() -> None:

@@ -1,6 +1,7 @@
 """`optgrid check`: whether an optimizer can be benchmarked, before it costs a sweep."""
 
 import argparse
+import math
 from typing import Any
 
 
@@ -10,40 +11,42 @@ def add(parser: argparse.ArgumentParser) -> None:
         "optimizer", nargs="+", metavar="OPT", help="name, path.py[:attr], pkg.mod:attr, optax:NAME, WRAPPER:OPT"
     )
     parser.add_argument("--strict", action="store_true", help="also beside bfloat16 parameters and with float64 on")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds for code of yours, each (default: 60)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Prints the findings; 1 if a check does not hold."""
+    """Prints the findings; 1 if a check does not hold.
+
+    Raises:
+      UserError: the timeout is no time.
+    """
     import json
 
     from rich.console import Console
 
-    import optimizers
-    from bench import checks
+    from bench import apart
+    from bench.errors import UserError
 
-    subjects = [optimizers.get(spec) for spec in args.optimizer]
-    console = Console(highlight=False)
-    broken = 0
+    if not (args.timeout > 0 and math.isfinite(args.timeout)):
+        raise UserError(f"--timeout must be above zero, not {args.timeout:g}")
+    console = Console(highlight=False, markup=False)
     report: dict[str, Any] = {}
-    for optimizer, spec in zip(subjects, args.optimizer, strict=True):
-        if not args.json:
-            console.print(f"[bold]{spec}[/bold]", soft_wrap=True)
-        findings = []
-        for finding in checks.check(optimizer, args.strict):
-            findings.append(finding)
-            if not args.json:
-                _show(console, finding)
-        failed = sum(bool(finding.problem) for finding in findings)
-        broken += failed > 0
-        report[spec] = [finding._asdict() for finding in findings]
-        if not args.json:
-            asked = sum(finding.reached for finding in findings)
-            verdict = f"{failed} of {asked} checks do not hold" if failed else f"all {asked} checks hold"
-            console.print(f"  {verdict}\n")
+    for spec in args.optimizer:
+        apart.refuse(spec)
+    for spec in args.optimizer:
+        if args.json:
+            checked = apart.check(spec, args.strict, args.timeout)
+        else:
+            console.print(spec, style="bold", soft_wrap=True)
+            checked = apart.check(spec, args.strict, args.timeout, lambda finding: _show(console, finding))
+            _conclude(console, checked)
+        report[spec] = checked
     if args.json:
-        print(json.dumps(report, indent=1))
-    return int(broken > 0)
+        print(json.dumps({s: [finding._asdict() for finding in c.findings] for s, c in report.items()}, indent=1))
+    return int(any(checked.broken for checked in report.values()))
 
 
 def _show(console: Any, finding: Any) -> None:
@@ -57,3 +60,15 @@ def _show(console: Any, finding: Any) -> None:
     console.print(Padding(Text.assemble(mark, f"  {finding.check}"), (0, 0, 0, 2)))
     if finding.problem:
         console.print(Padding(Text(finding.problem), (0, 0, 0, 11)))
+
+
+def _conclude(console: Any, checked: Any) -> None:
+    from rich.padding import Padding
+
+    words = [*checked.guessed]
+    if checked.printed:
+        words += [f"its code printed {checked.printed:,} bytes, which end with:", *(f"| {x}" for x in checked.last)]
+    for line in words:
+        console.print(Padding(line, (0, 0, 0, 2)))
+    verdict = f"{checked.spec}: {checked.verdict}" if checked.broken else checked.verdict
+    console.print(f"  {verdict}\n", soft_wrap=True)

@@ -1,6 +1,7 @@
 """`optgrid compare`: an optimizer beside tuned baselines, with a verdict."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.commands.run import names
@@ -30,8 +31,11 @@ def main(args: argparse.Namespace) -> int:
 
     console = Console(highlight=False)
     say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
+    specs = [spec for given in args.optimizer for spec in names(given) or ()]
+    if not all([_holds(spec, say) for spec in specs]):
+        return 1
     found = comparison.compare(
-        args.optimizer, args.vs, args.suite, args.out, progress.watcher(console), say,
+        specs, args.vs, args.suite, args.out, progress.watcher(console), say,
         workers=args.workers, timeout=args.timeout,
     )  # fmt: skip
     from reports import comparison as report
@@ -49,3 +53,19 @@ def main(args: argparse.Namespace) -> int:
         say(f"failed: {name}: {reason}")
     say(f"page: {page}")
     return int(bool(failed))
+
+
+def _holds(spec: str, say: Callable[[str], None]) -> bool:
+    """Whether somebody's optimizer can be run at all; what is not of the catalogue is checked in a process of its own."""
+    from bench import apart
+    from optimizers._own import is_listed
+
+    if is_listed(spec):
+        return True
+    found = apart.check(spec)
+    for words in found.guessed:
+        say(words)
+    say(f"{spec}: {found.verdict}")
+    if found.broken:
+        say(f"all that was found: optgrid check {spec}")
+    return not found.broken
