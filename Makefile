@@ -1,6 +1,7 @@
 # Every target sets up what it needs and is quick when nothing has changed.
 #
 #   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
+#   make compare OPT=mine [VS=adam]    OPT is a name, path/to/file.py[:attr], pkg.mod:attr or optax:NAME
 #   make report [RUNS=dir] [ARGS=...]      make test      make test-all      make microbench      make calibrate      make lint
 
 SHELL := /bin/sh

@@ -2,6 +2,17 @@
 
 from typing import NamedTuple
 
+# Checks of how well a rule does: one that breaks them can be run, and a comparison says what comes of it.
+OF_QUALITY = frozenset(
+    {
+        "survives zero, huge and tiny gradients",
+        "does not move outwards without a gradient",
+        "makes a quadratic smaller with its defaults",
+        "takes trees without any array",
+        "has its defaults inside its search space",
+    }
+)
+
 
 class Finding(NamedTuple):
     """One check's outcome.

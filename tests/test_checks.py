@@ -11,6 +11,7 @@ import pytest
 
 import optimizers
 from bench import checks
+from bench.findings import OF_QUALITY
 from optimizers import Optimizer
 from optimizers._space import log_uniform
 
@@ -140,3 +141,7 @@ def test_a_state_that_grows_does_not_run_and_its_runs_are_not_asked_about() -> N
 @pytest.mark.parametrize("spec", ["optax:adam", "optax:sgd(momentum=0.9)", "cautious:optax:adam"])
 def test_optax_is_sound_for_the_benchmark(spec: str) -> None:
     assert broken(optimizers.get(spec), strict=False) == []
+
+
+def test_checks_of_quality_are_checks() -> None:
+    assert set(checks.names()) > OF_QUALITY

@@ -32,7 +32,8 @@ def main(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
     specs = [spec for given in args.optimizer for spec in names(given) or ()]
-    if not all([_holds(spec, say) for spec in specs]):
+    holds = [_holds(spec, say) for spec in specs]  # all are told before any is refused
+    if not all(holds):
         return 1
     found = comparison.compare(
         specs, args.vs, args.suite, args.out, progress.watcher(console), say,
@@ -56,8 +57,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _holds(spec: str, say: Callable[[str], None]) -> bool:
-    """Whether somebody's optimizer can be run at all; what is not of the catalogue is checked in a process of its own."""
+    """Whether an optimizer can be run at all: what is not of the catalogue is checked, in a process of its own."""
     from bench import apart
+    from bench.findings import OF_QUALITY
     from optimizers._own import is_listed
 
     if is_listed(spec):
@@ -66,6 +68,7 @@ def _holds(spec: str, say: Callable[[str], None]) -> bool:
     for words in found.guessed:
         say(words)
     say(f"{spec}: {found.verdict}")
-    if found.broken:
-        say(f"all that was found: optgrid check {spec}")
-    return not found.broken
+    hindering = [finding for finding in found.broken if finding.check not in OF_QUALITY]
+    if hindering:
+        say(f"so it cannot be compared; all that was found: optgrid check {spec}")
+    return not hindering
