@@ -16,12 +16,13 @@ from optimizers import Optimizer
 
 STEPS = 30
 SHAPES = {"kernel": (5, 4), "bias": (4,)}
+SIZES = (1.0, 1e-8)  # of gradients: beside the second what keeps a rule from dividing by 0 counts
 HEIGHTS = (0.3, 0.6)  # of the search space: where settings are tried beside the defaults
 CLOSE = 1e-4  # of the distance travelled: rounding is a thousandth of it, and a change that matters is more
 
 
 def behaviour(optimizer: Optimizer) -> np.ndarray:
-    """Parameters after each step: float32 (settings, STEPS, parameters), NaN from where a rule diverged.
+    """Parameters after each step: float32 (SIZES x settings, STEPS, parameters), NaN from where a rule diverged.
 
     Every step is down another quadratic, so that a rule meets gradients of several sizes and both signs.
     """
@@ -30,11 +31,12 @@ def behaviour(optimizer: Optimizer) -> np.ndarray:
     inner = [{name: float(law.quantile(np.array([h]))[0]) for name, law in laws.items()} for h in HEIGHTS]
     settings = [defaults, *({**defaults, **setting} for setting in inner)]
     columns = {name: jnp.asarray([each[name] for each in settings], jnp.float32) for name in defaults}
-    run = jax.jit(jax.vmap(partial(_path, optimizer)))
-    return np.asarray(run(columns) if columns else _path(optimizer, {})[None])
+    one = partial(_path, optimizer)
+    paths = jax.jit(jax.vmap(jax.vmap(one, (0, None)) if columns else one, (None, 0)))(columns, jnp.asarray(SIZES))
+    return np.asarray(paths).reshape(-1, *paths.shape[-2:])
 
 
-def _path(optimizer: Optimizer, hparams: dict[str, jax.Array]) -> jax.Array:
+def _path(optimizer: Optimizer, hparams: dict[str, jax.Array], size: jax.Array) -> jax.Array:
     rng = np.random.default_rng(0)
     start = {name: jnp.asarray(rng.normal(size=shape), jnp.float32) for name, shape in SHAPES.items()}
     curvature = {name: jnp.asarray(10 ** rng.uniform(-2, 0, size=shape), jnp.float32) for name, shape in SHAPES.items()}
@@ -46,7 +48,7 @@ def _path(optimizer: Optimizer, hparams: dict[str, jax.Array]) -> jax.Array:
 
         def loss(p: Any) -> jax.Array:
             terms = [jnp.sum(curvature[name] / 2 * p[name] ** 2 + kick[name] * p[name]) for name in SHAPES]
-            return sum(terms, start=jnp.zeros(()))
+            return size * sum(terms, start=jnp.zeros(()))
 
         updates, state = updated(transform, loss, state, params)
         params = jax.tree.map(jnp.add, params, updates)

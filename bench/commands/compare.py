@@ -11,7 +11,11 @@ TIMEOUT_S = 600.0
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid compare`."""
-    specs = "NAME, NAME(key=value), path.py[:attr], pkg.mod:attr or optax:NAME; several are corrected for together"
+    specs = (
+        "NAME, NAME(key=value), path.py[:attr], pkg.mod:attr or optax:NAME; several are corrected for together. Or "
+        "NAME@OLD NAME@NEW, each a folder of a run or a git revision: whether both compute the same (all@ for all of "
+        "two folders)"
+    )
     parser.add_argument("optimizer", nargs="+", metavar="OPT", help=specs)
     parser.add_argument("--vs", type=names, default=["adam"], metavar="X,Y", help="rivals (default adam)")
     parser.add_argument("--suite", default="core", help="named grid that has baselines (default core)")
@@ -32,6 +36,10 @@ def main(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
     specs = [spec for given in args.optimizer for spec in names(given) or ()]
+    if any("@" in spec for spec in specs):
+        from bench.commands import guard
+
+        return guard.main(specs, args.suite)
     holds = [_holds(spec, say) for spec in specs]  # all are told before any is refused
     if not all(holds):
         return 1
