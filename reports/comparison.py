@@ -95,7 +95,7 @@ class Told:
         for by, board in ((rule[0], board) for board, rule in RULES.items()):
             those = [f"{edge.side} {edge.hyperparameter} on {edge.task}" for edge in at if edge.selected_by == by]
             if those:
-                said.append(f"At the edge of its search space ({board}): {listed(those)}.")
+                said.append(f"At the edge of its search space ({board}): {', '.join(those)}.")
         if not at:
             said.append("No best setting lies at an edge of its search space.")
         failed, tried = (np.nansum(counts[:, o]) for counts in (self.robustness.failed, self.robustness.trials))
@@ -117,6 +117,11 @@ class Told:
         )
         split = [duel for duel in own if duel.here.said != NONE and duel.there.said == NONE]
         first = {(duel.board, duel.here.said) for duel in own}
+        failed, tried = (float(np.nansum(of[:, o])) for of in (self.robustness.failed, self.robustness.trials))
+        if failed == tried:
+            return [
+                "No trial ends below its starting loss: look at the sign of its updates, and at how large they are."
+            ]
         suggestions = [
             (bool(at), "Widen the search space where its best setting lies at an edge, and compare again."),
             (cost > 3, "Its defaults are far from its best setting: better ones would help whoever does not tune."),
@@ -228,7 +233,9 @@ def board_words(duel: Duel) -> dict[str, Any]:
     by_said = {
         said: [task for task, verdict in duel.tasks.items() if verdict.said == said] for said in (BETTER, WORSE, NONE)
     }
-    tasks = [f"{said} on {len(those)} ({listed(those)})" for said, those in by_said.items() if those and said != NONE]
+    shown = [(said, those) for said, those in by_said.items() if those and said != NONE]
+    every = len(duel.tasks)
+    tasks = [f"{said} on {f'all {every}' if len(those) == every else named(those)}" for said, those in shown]
     if by_said[NONE]:
         seen = [
             verdict.seen
@@ -259,9 +266,15 @@ def _score(verdict: Verdict) -> str:
 def _lower(duel: Duel) -> str:
     if not math.isfinite(duel.median):
         return ""
-    change = duel.median - 1
-    kind = LOSS[duel.board]
-    return f"; on the median task its {kind} is {abs(change):.1%} {'lower' if change < 0 else 'higher'}"
+    change, kind = duel.median - 1, f"; on the median task its {LOSS[duel.board]} is"
+    if change > 1:
+        return f"{kind} {duel.median:.3g} times as high"
+    return f"{kind} {abs(change):.1%} {'lower' if change < 0 else 'higher'}"
+
+
+def named(tasks: Sequence[str]) -> str:
+    """How many tasks, and all of their names."""
+    return f"{len(tasks)} ({', '.join(tasks)})"
 
 
 def share(log: float) -> str:
