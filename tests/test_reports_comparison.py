@@ -1,7 +1,6 @@
 """What a comparison says, of small made-up runs: words, numbers for programs, and the head of the page."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
