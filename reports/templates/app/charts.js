@@ -52,7 +52,7 @@ function selectedBy() {
 function places(task, o) {
   if (state.x === "seconds") return task.seconds[o] === null ? null : task.step.map((step) => step * task.seconds[o]);
   if (!task.evaluations[o]) return null;
-  return state.x === "share" ? task.step.map((step) => (step / task.step.at(-1)) * DATA.shares.at(-1)) : task.evaluations[o];
+  return state.x === "share" ? task.share : task.evaluations[o];
 }
 
 const X_NAMES = { evaluations: "gradient evaluations", seconds: "seconds of training", share: "share of the budget" };
@@ -96,8 +96,7 @@ function convergence(place, tasks, height) {
     }
     if (logX) fit(grid.parts[`xaxis${id}`], decades(reach[t]));
     if (state.x !== "seconds" && !logX) {
-      const share = DATA.shares[viewIndex()];
-      const at = state.x === "share" ? share : (share / DATA.shares.at(-1)) * task.step.at(-1);
+      const at = (state.x === "share" ? task.share : task.step)[pointsWithin(task) - 1];
       (grid.parts.shapes ??= []).push(...budgetLine(at, `y${id} domain`, `x${id}`));
     }
   });
