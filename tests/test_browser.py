@@ -158,7 +158,11 @@ def test_optimizers_are_chosen(folder: Path, opened: Open) -> None:
     assert page.get_attribute("#chips button:has-text('adam')", "aria-pressed") == "false"
     page.click("#choose-none")
     assert {trace["name"] for trace in traces(page, "convergence")} == {"others"}
+    page.click("#tab-tuning")
+    assert "Nothing to show" in page.inner_text('[data-chart="rates"]')
     page.click("#choose-first")
+    assert "Nothing to show" not in page.inner_text('[data-chart="rates"]')
+    page.click("#tab-convergence")
     assert len(traces(page, "convergence")) == 6
 
 

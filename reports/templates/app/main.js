@@ -23,6 +23,7 @@ function draw(place) {
   const made = CHARTS[place.dataset.chart](place);
   if (!made || !made.traces.length) {
     Plotly.purge(place);
+    place.classList.remove("js-plotly-plot");
     place.replaceChildren(element("p", { class: "soft" }, "Nothing to show here: it was not measured, or there is too little of it."));
     return;
   }
