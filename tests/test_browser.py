@@ -247,6 +247,9 @@ def test_many_optimizers_stay_few_in_colour(tmp_path: Path, opened: Open) -> Non
     shown = {trace["name"] for trace in traces(page, "convergence")}
     assert len(shown - {"others"}) == 8
     assert "others" in shown
+    page.click("#tab-targets")
+    for chart in ("reached", "profile"):
+        assert {trace["line"]["color"] for trace in traces(page, chart) if trace["name"] == "others"} == {"#9aa1a8"}
     page.click("#shown-count")
     page.fill("#search", "_07")
     assert [button.inner_text() for button in page.locator("#chips button:visible").all()] == ["optimizer_07"]

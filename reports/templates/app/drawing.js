@@ -90,7 +90,7 @@ function greyLines(lines, more = {}) {
     x.push(...one.x, null);
     y.push(...one.y, null);
   }
-  return { x, y, mode: "lines", line: { color: GREY, width: 1 }, opacity: 0.45, hoverinfo: "skip", name: "others", connectgaps: false, ...more };
+  return { x, y, mode: "lines", opacity: 0.45, hoverinfo: "skip", name: "others", connectgaps: false, ...more, line: { color: GREY, width: 1, ...more.line } };
 }
 
 function band(o, x, low, high, more = {}) {
