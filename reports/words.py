@@ -69,7 +69,17 @@ def cautions(rows: Sequence[Row]) -> list[str]:
     tasks, replicates = ranked[0].all_tasks, min(row.replicates for row in ranked)
     said = [too_few(tasks, replicates) or "Tiers are about these tasks; on others the order may differ."]
     said += [words for words in limits(tasks, replicates, len(ranked)) if words not in said]
+    said += _unranked(rows)
     return said + _like_these(ranked) + _unseen(ranked) + _own_units(ranked) + _narrow(ranked)
+
+
+def _unranked(rows: Sequence[Row]) -> list[str]:
+    """Who is in no verdict."""
+    names = [row.optimizer for row in rows if not row.tier]
+    if not names:
+        return []
+    which = listed(names) if len(names) <= MANY else f"{len(names)} optimizers"
+    return [f"Not ranked, for want of results on every task: {which}."]
 
 
 def limits(tasks: int, replicates: int, optimizers: int) -> list[str]:

@@ -34,7 +34,7 @@ function leaderboard() {
   const shapes = leading ? [{ type: "rect", xref: "paper", x0: 0, x1: 1, y0: -0.5, y1: leading - 0.5, fillcolor: colors().lead, line: { width: 0 }, layer: "below" }] : [];
   return {
     traces,
-    layout: layout({ height: 90 + 27 * order.length, xaxis: axis("← better        score        worse →", { range: [least - 0.15, most + 0.15] }), yaxis: rowsAxis(order), shapes }),
+    layout: layout({ height: 90 + 27 * order.length, xaxis: axis("← better        score        worse →", { range: [least - 0.15, most + 0.15] }), yaxis: rowsAxis(order, {}, (o) => (tier[o] ? "" : " *")), shapes }),
   };
 }
 

@@ -131,9 +131,9 @@ function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes
   return traces;
 }
 
-function rowsAxis(order, more = {}) {
+function rowsAxis(order, more = {}, mark = () => "") {
   return axis("", {
-    tickvals: order.map((_, y) => y), ticktext: order.map((o) => plain(DATA.optimizers[o].name)), range: [order.length - 0.4, -0.6],
+    tickvals: order.map((_, y) => y), ticktext: order.map((o) => plain(DATA.optimizers[o].name) + mark(o)), range: [order.length - 0.4, -0.6],
     showgrid: false, zeroline: false, tickfont: { size: 12 }, ...more,
   });
 }

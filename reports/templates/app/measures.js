@@ -147,7 +147,8 @@ function wins(place) {
   const text = order.map((a) => order.map((b) => {
     if (a === b) return "";
     const apart = p[a][b] !== null && p[a][b] <= 0.05;
-    return `${looks(a).name} is ahead of ${looks(b).name} on ${Math.round(100 * (share[a][b] ?? 0))} % of the tasks<br>` +
+    if (share[a][b] === null) return `${looks(a).name} and ${looks(b).name} have no task in common`;
+    return `${looks(a).name} is ahead of ${looks(b).name} on ${Math.round(100 * share[a][b])} % of the tasks of both<br>` +
       (p[a][b] === null ? "not ranked" : `${apart ? "told apart" : "not told apart"}, p ${short(p[a][b])}`);
   }));
   const c = colors(), dark = document.documentElement.dataset.theme === "dark";
@@ -197,11 +198,11 @@ function middle(values, geometric) {
   return (there[Math.floor((there.length - 1) / 2)] + there[Math.ceil((there.length - 1) / 2)]) / 2;
 }
 
-// Score beside the cost of a step: nobody is both better and cheaper than those on the line.
+// Score beside the cost of a step, of those ranked: nobody is both better and cheaper than those on the line.
 function tradeoff() {
-  const { score: [mean, low, high] } = view().scores[state.board];
+  const { score: [mean, low, high], tier } = view().scores[state.board];
   const cost = DATA.costs.step.map((values) => middle(values, true));
-  const known = cost.map((_, o) => o).filter((o) => cost[o] !== null && mean[o] !== null);
+  const known = cost.map((_, o) => o).filter((o) => cost[o] !== null && tier[o]);
   if (!known.length) return null;
   const front = [...known].sort((a, b) => cost[a] - cost[b]).filter((o, i, all) => all.slice(0, i).every((other) => mean[other] > mean[o]));
   const shown = new Set(shownOptimizers());
