@@ -16,6 +16,8 @@ def answer(rows: Sequence[Row]) -> str:
     ranked = [row for row in rows if row.tier]
     if not ranked:
         return "No optimizer has results on every task, so none is ranked."
+    if _all_diverged(ranked):
+        return "Every final run of those with results on every task diverged, so nobody leads."
     leader, others = ranked[0].optimizer, ranked[1:]
     if not others:
         return f"{leader} is the only one with results on every task: there is nothing to compare it with."
@@ -33,7 +35,7 @@ def answer(rows: Sequence[Row]) -> str:
 def margin(rows: Sequence[Row]) -> str:
     """By how much the leader of one board is ahead, of the next one and of the best that is told apart from it."""
     ranked = [row for row in rows if row.tier]
-    if len(ranked) < 2 or all(len(row.losses) < 1 for row in ranked):
+    if len(ranked) < 2 or all(len(row.losses) < 1 for row in ranked) or _all_diverged(ranked):
         return ""
     leader, second = ranked[0], ranked[1]
     behind = next((row for row in ranked[1:] if row.tier > 1), None)
@@ -45,6 +47,10 @@ def margin(rows: Sequence[Row]) -> str:
         + ("" if math.isnan(leader.low) else f" ({leader.low:+.2f} to {leader.high:+.2f})")
         + f" beside {listed([f'{row.score:+.2f}' for row in rivals])}."
     )
+
+
+def _all_diverged(rows: Sequence[Row]) -> bool:
+    return all(row.runs and row.diverged == row.runs for row in rows)
 
 
 def _lower(leader: Row, other: Row) -> str:

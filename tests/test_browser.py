@@ -17,7 +17,7 @@ import reports
 from bench import results
 from reports import boards, tables
 from reports.rows import of_board, read_csv
-from tests.test_reports import run
+from tests.test_reports import diverge, run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-all installs it")
 pytestmark = pytest.mark.slow
@@ -255,3 +255,12 @@ def test_many_optimizers_stay_few_in_colour(tmp_path: Path, opened: Open) -> Non
     assert [button.inner_text() for button in page.locator("#chips button:visible").all()] == ["optimizer_07"]
     page.click("#choose-every")
     assert page.inner_text("#shown-count") == "Optimizers in colour: 1 of 24"
+
+
+def test_what_diverged_is_a_cross_on_its_task(tmp_path: Path, opened: Open) -> None:
+    units = run(tmp_path / "run").units
+    some = [diverge(unit) if unit.name == "flowers--sgd--r01" else unit for unit in units]
+    page = opened(reports.ensure(run(tmp_path / "run", some)), "#tab=task&task=flowers")
+    crosses = traces(page, "final")[-1]
+    names = page.evaluate("document.querySelector('[data-chart=final]').layout.yaxis.ticktext")
+    assert [names[y] for y in crosses["y"]] == ["sgd"] == names[-1:]

@@ -167,14 +167,24 @@ function finals() {
   const [mean, low, high] = scores[kind].map((rows) => rows[t]);
   const better = state.metric === "loss" || taskShown().falls ? 1 : -1;
   const shown = new Set(shownOptimizers());
-  const order = mean.map((_, o) => o).filter((o) => mean[o] !== null && shown.has(o)).sort((a, b) => better * (mean[a] - mean[b]));
+  const lost = scores.diverged[t];
+  const place = (o) => (mean[o] === null ? Infinity : better * mean[o]);
+  const order = mean.map((_, o) => o).filter((o) => (mean[o] !== null || lost[o]) && shown.has(o)).sort((a, b) => lost[a] - lost[b] || (place(a) < place(b) ? -1 : 1));
+  if (!order.length) return null;
   const traces = rowsOf(order, {
-    mean, low, high, dots: (o) => scores[every][t][o], hover: (o) => `<b>${looks(o).name}</b><br>${short(mean[o])}${between(low[o], high[o])}${scores.diverged[t][o] ? "<br>a replicate diverged" : ""}`,
+    mean, low, high, dots: (o) => scores[every][t][o], hover: (o) => `<b>${looks(o).name}</b><br>${short(mean[o])}${between(low[o], high[o])}${lost[o] ? "<br>a replicate diverged" : ""}`,
   });
   const values = order.flatMap((o) => scores[every][t][o]).filter((value) => value !== null);
+  if (!values.length) values.push(1);
   const wide = state.metric === "loss" && Math.max(...values) > 5 * Math.min(...values);
   const label = `${state.board === "optimization" ? "training" : "test"} ${state.metric === "loss" ? "loss" : plain(taskShown().metric)}`;
   const margin = 0.15 * (Math.max(...values) - Math.min(...values)) || 0.1;
   const range = wide ? decades(values) : [Math.min(...values) - margin, Math.max(...values) + margin];
+  const edge = range[better > 0 ? 1 : 0];
+  const crosses = order.map((_, y) => y).filter((y) => lost[order[y]]);
+  traces.push({
+    x: crosses.map(() => (wide ? 10 ** edge : edge)), y: crosses, mode: "markers", cliponaxis: false, hoverinfo: "skip", name: "diverged",
+    marker: { symbol: "x-thin-open", size: 9, color: crosses.map((y) => DATA.optimizers[order[y]].color), line: { width: 2 } },
+  });
   return { traces, layout: layout({ height: 90 + 27 * order.length, xaxis: fit(axis(label, wide ? { type: "log" } : {}), range), yaxis: rowsAxis(order) }) };
 }
