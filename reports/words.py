@@ -42,8 +42,9 @@ def margin(rows: Sequence[Row]) -> str:
     rivals = [second] if behind in (None, second) else [second, behind]
     said = [f"{_lower(leader, row)} {row.optimizer}'s" for row in rivals]
     kind = "test" if leader.board == "generalization" else "training"
+    where = "Its" if leader.all_tasks == 1 else "On the median task its"
     return (
-        f"On the median task its {kind} loss is {listed(said)}; score {leader.score:+.2f}"
+        f"{where} {kind} loss is {listed(said)}; score {leader.score:+.2f}"
         + ("" if math.isnan(leader.low) else f" ({leader.low:+.2f} to {leader.high:+.2f})")
         + f" beside {listed([f'{row.score:+.2f}' for row in rivals])}."
     )

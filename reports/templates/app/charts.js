@@ -95,7 +95,7 @@ function convergence(place, tasks, height) {
       fit(grid.parts[`yaxis${id}`], logY ? decades(values, top) : [0, top]);
     }
     if (logX) fit(grid.parts[`xaxis${id}`], decades(reach[t]));
-    if (state.x !== "seconds" && !logX) {
+    if (state.x !== "seconds") {
       const at = (state.x === "share" ? task.share : task.step)[pointsWithin(task) - 1];
       (grid.parts.shapes ??= []).push(...budgetLine(at, `y${id} domain`, `x${id}`));
     }

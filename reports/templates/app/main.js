@@ -40,8 +40,9 @@ function showCautions(place) {
   place.replaceChildren(...view().cautions.map((caution) => element("li", {}, caution)));
   const told = document.getElementById("shorter");
   told.hidden = share >= 1;
-  told.textContent = `Read at ${percent(share)} % of the budget: everything but step times is what a run cut short there would have shown. Settings were ` +
-    "tuned for the full budget, so a tuning for this one could come out better, and for some optimizers more than for others. The error rates of verdicts were measured at the full budget.";
+  told.textContent = `Read at ${percent(share)} % of the budget: final runs and searches as they stood there. ` +
+    "Settings were tuned for the full budget, and so were found to lie at an edge or not: a tuning for this one could come out better, and for some optimizers more than for others. " +
+    "Step and compile times, memory and the error rates of verdicts are those of the full budget.";
 }
 
 function showControls() {

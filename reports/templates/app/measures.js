@@ -47,7 +47,7 @@ function expected(place) {
   grid.parts.shapes = [];
   DATA.tasks.forEach((_, t) => {
     const id = t ? String(t + 1) : "";
-    const range = decades([...rows.flatMap((o) => [cost[t][o], low[t][o]]), budget[t]]);
+    const range = decades([...rows.flatMap((o) => [cost[t][o], low[t][o], high[t][o]]), budget[t]]);
     const edge = 10 ** range[1];
     fit(grid.parts[`xaxis${id}`], [range[0], range[1] + 0.05 * (range[1] - range[0])]);
     grid.parts.shapes.push({ type: "line", x0: budget[t], x1: budget[t], y0: 0, y1: 1, xref: `x${id}`, yref: `y${id} domain`, line: { color: colors().soft, width: 1, dash: "dash" } });
