@@ -153,16 +153,20 @@ function wins(place) {
   }));
   const c = colors(), dark = document.documentElement.dataset.theme === "dark";
   const scale = [[0, "#c2571a"], [0.5, dark ? "#2a2f35" : "#f4f4f4"], [1, "#1f77b4"]];
-  const small = order.length > 20;
-  const annotations = small ? [] : order.flatMap((a, i) => order.flatMap((b, j) => (a === b || share[a][b] === null ? [] : [{
-    x: j, y: i, text: `${Math.round(100 * share[a][b])}${p[a][b] !== null && p[a][b] <= 0.05 ? "•" : ""}`, showarrow: false,
-    font: { size: 11, color: Math.abs(share[a][b] - 0.5) > 0.3 ? "#ffffff" : c.ink },
-  }])));
-  const ticks = { tickvals: order.map((_, i) => i), ticktext: names, showgrid: false, zeroline: false };
   const width = Math.min(place.clientWidth || 700, 240 + 46 * order.length);
+  const small = order.length > 20, roomy = !small && (width - 150) / order.length >= 34; // for numbers, not dots alone
+  const said = order.flatMap((a, i) => order.flatMap((b, j) => {
+    if (a === b || share[a][b] === null) return [];
+    const dot = p[a][b] !== null && p[a][b] <= 0.05 ? "•" : "";
+    return roomy || dot ? [{ x: j, y: i, text: roomy ? `${Math.round(100 * share[a][b])}${dot}` : dot, color: Math.abs(share[a][b] - 0.5) > 0.3 ? "#ffffff" : c.ink }] : [];
+  }));
+  const ticks = { tickvals: order.map((_, i) => i), ticktext: names, showgrid: false, zeroline: false };
   return {
-    traces: [{ type: "heatmap", z, text, hovertemplate: "%{text}<extra></extra>", colorscale: scale, zmin: 0, zmax: 1, showscale: false, xgap: 1, ygap: 1 }],
-    layout: layout({ height: 150 + (small ? 13 : 30) * order.length, width, annotations, xaxis: axis("", { ...ticks, tickangle: -45 }), yaxis: axis("", { ...ticks, autorange: "reversed" }) }),
+    traces: [{ type: "heatmap", z, text, hovertemplate: "%{text}<extra></extra>", colorscale: scale, zmin: 0, zmax: 1, showscale: false, xgap: 1, ygap: 1 }, {
+      x: said.map((cell) => cell.x), y: said.map((cell) => cell.y), text: said.map((cell) => cell.text), mode: "text", hoverinfo: "skip", cliponaxis: false,
+      textfont: { size: small ? 8 : 11, color: said.map((cell) => cell.color) },
+    }],
+    layout: layout({ height: 150 + (small ? 13 : 30) * order.length, width, xaxis: axis("", { ...ticks, tickangle: -45 }), yaxis: axis("", { ...ticks, autorange: "reversed" }) }),
   };
 }
 
