@@ -155,7 +155,7 @@ function gap(place) {
     const values = order.flatMap((o) => Object.keys(SPLIT_NAMES).map((split) => at(split, o)));
     fit(grid.parts[`xaxis${t ? t + 1 : ""}`], decades(values));
   });
-  grid.parts.margin.l = 8 + 7.2 * Math.max(...order.map((o) => DATA.optimizers[o].name.length), 4);
+  grid.parts.margin.l = namesWidth(order);
   return { traces, layout: layout({ ...grid.parts, showlegend: true, legend: { orientation: "h", y: 1 + 24 / grid.parts.height, yanchor: "bottom" } }) };
 }
 

@@ -131,9 +131,20 @@ function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes
   return traces;
 }
 
+// A name on an axis, cut where it would take the chart's place.
+function label(o) {
+  const { name } = DATA.optimizers[o];
+  return plain(name.length > 28 ? `${name.slice(0, 27)}…` : name);
+}
+
+// Pixels that the names of rows take.
+function namesWidth(order) {
+  return 14 + 8 * Math.max(...order.map((o) => Math.min(DATA.optimizers[o].name.length, 28)), 4);
+}
+
 function rowsAxis(order, more = {}, mark = () => "") {
   return axis("", {
-    tickvals: order.map((_, y) => y), ticktext: order.map((o) => plain(DATA.optimizers[o].name) + mark(o)), range: [order.length - 0.4, -0.6],
+    tickvals: order.map((_, y) => y), ticktext: order.map((o) => label(o) + mark(o)), range: [order.length - 0.4, -0.6],
     showgrid: false, zeroline: false, tickfont: { size: 12 }, ...more,
   });
 }

@@ -45,11 +45,18 @@ function showCautions(place) {
     "Step and compile times, memory and the error rates of verdicts are those of the full budget.";
 }
 
+// On a narrow page the strip of tabs scrolls: the one that is open is to be seen.
+function showTab(tab) {
+  const strip = tab.parentElement, [inner, outer] = [tab.getBoundingClientRect(), strip.getBoundingClientRect()];
+  if (inner.left < outer.left || inner.right > outer.right) strip.scrollLeft += inner.left - outer.left - 8;
+}
+
 function showControls() {
   for (const tab of document.querySelectorAll('[role="tab"]')) {
     const on = tab.dataset.tab === state.tab;
     tab.setAttribute("aria-selected", on);
     tab.tabIndex = on ? 0 : -1;
+    if (on) showTab(tab);
     document.getElementById(`panel-${tab.dataset.tab}`).hidden = !on;
   }
   for (const control of document.querySelectorAll("[data-state]")) {

@@ -57,7 +57,7 @@ function expected(place) {
       hover: (o) => `<b>${looks(o).name}</b><br>${cost[t][o] === null ? "missed" : short(cost[t][o])}${between(low[t][o], high[t][o])}<br>${hits[t][o]} of ${runs[t][o]} runs reach it`,
     }));
   });
-  grid.parts.margin.l = 8 + 7.2 * Math.max(...rows.map((o) => DATA.optimizers[o].name.length), 4);
+  grid.parts.margin.l = namesWidth(rows);
   return { traces, layout: layout(grid.parts) };
 }
 
@@ -71,7 +71,7 @@ function tunability() {
 
 function defaults() {
   const { cost: [mean, low, high], cost_by_task, order } = view().robustness;
-  return factorRows(order, mean, low, high, (o) => cost_by_task.map((row) => row[o]), "loss at the defaults, times the best of the search", true);
+  return factorRows(order, mean, low, high, (o) => cost_by_task.map((row) => row[o]), "loss, times the best of the search", true);
 }
 
 function basins() {
@@ -142,7 +142,7 @@ function wins(place) {
   const { wins: share, p } = view().pairs[state.board];
   const shown = new Set(shownOptimizers());
   const order = view().scores[state.board].order.filter((o) => shown.has(o));
-  const names = order.map((o) => looks(o).name);
+  const names = order.map(label);
   const z = order.map((a) => order.map((b) => (a === b ? null : share[a][b])));
   const text = order.map((a) => order.map((b) => {
     if (a === b) return "";
@@ -182,8 +182,8 @@ function ranks() {
     const x = Math.max(...mean) + 0.35 + 0.18 * i;
     return { type: "line", x0: x, x1: x, y0: first - 0.3, y1: last + 0.3, line: { color: colors().soft, width: 3 } };
   });
-  const title = `mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}; critical difference ${short(critical)}`;
-  return { traces, layout: layout({ height: 100 + 25 * order.length, xaxis: axis(plain(title), { range: [0.6, Math.max(...mean) + 0.6 + 0.18 * joined.length] }), yaxis: rowsAxis(order), shapes }) };
+  const title = `${plain(`mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}`)}<br>critical difference ${short(critical)}`;
+  return { traces, layout: layout({ height: 100 + 25 * order.length, xaxis: axis(title, { range: [0.6, Math.max(...mean) + 0.6 + 0.18 * joined.length] }), yaxis: rowsAxis(order), shapes }) };
 }
 
 function costBars(kind, title, log) {
@@ -235,7 +235,7 @@ function labels(those, x, y, height) {
     while (taken.some((other) => Math.abs(Math.log10(x[o] / other.x)) < 0.12 && Math.abs(at - other.at) < 14)) at += 2;
     taken.push({ x: x[o], at });
     return {
-      x: Math.log10(x[o]), y: y[o], text: looks(o).name, xanchor: "left", ax: 16, ay: at - pixels(o), arrowwidth: 0.6, arrowhead: 0, standoff: 6, font: { size: 11 }, arrowcolor: GREY,
+      x: Math.log10(x[o]), y: y[o], text: label(o), xanchor: "left", ax: 16, ay: at - pixels(o), arrowwidth: 0.6, arrowhead: 0, standoff: 6, font: { size: 11 }, arrowcolor: GREY,
     };
   });
 }
