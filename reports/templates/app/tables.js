@@ -16,6 +16,7 @@ function optimizerHead(o) {
 // The number that a cell begins with; words such as 'missed' and what is not there come after all numbers.
 function sortKey(text) {
   const number = text.replace(/^[<≤]/, "").replace(/(\d) (?=\d{3})/g, "$1").match(/^[+-]?[\d.]+(?:e[+-]?\d+)?/i);
+  if (number && text.startsWith("<")) return Number(number[0]) * (1 - 1e-6);
   return number ? Number(number[0]) : text === "–" || text === "" ? Infinity : Number.MAX_VALUE;
 }
 
