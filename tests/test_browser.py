@@ -264,3 +264,14 @@ def test_what_diverged_is_a_cross_on_its_task(tmp_path: Path, opened: Open) -> N
     crosses = traces(page, "final")[-1]
     names = page.evaluate("document.querySelector('[data-chart=final]').layout.yaxis.ticktext")
     assert [names[y] for y in crosses["y"]] == ["sgd"] == names[-1:]
+
+
+def test_a_run_of_nothing_says_why(tmp_path: Path, browser: Any) -> None:
+    index = reports.ensure(run(tmp_path / "run", [], failed={"flowers--sgd--r00": "took longer than 1 s"}))
+    page = browser.new_page()
+    page.goto(f"file://{index}")
+    page.wait_for_selector("#panel-method", state="visible")
+    assert "There are no results" in page.inner_text("main")
+    assert "took longer than 1 s" in page.inner_text("main")
+    assert page.is_hidden("#panel-answer")
+    page.close()

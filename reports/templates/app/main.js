@@ -165,7 +165,11 @@ function makeControls() {
 }
 
 async function start() {
-  if (!document.getElementById("data").textContent.trim()) return;
+  if (!document.getElementById("data").textContent.trim()) { // a run without results: what there is to say is how it was done
+    document.querySelector("nav").hidden = document.getElementById("choose").hidden = true;
+    for (const panel of document.querySelectorAll('[role="tabpanel"]')) panel.hidden = panel.id !== "panel-method";
+    return;
+  }
   const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   DATA = await new Response(stream).json();
