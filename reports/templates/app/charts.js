@@ -71,8 +71,9 @@ function convergence(place, tasks, height) {
     const curves = task.curves[selectedBy()][`${state.split}/${metricOf(task)}`];
     const grey = [];
     curves.forEach((curve, o) => {
-      const x = curve && places(task, o);
-      if (!x) return;
+      const along = curve && places(task, o);
+      if (!along) return;
+      const x = logX ? along.map((value) => value || null) : along; // a start has no place on a logarithmic axis
       const [low, middle, high] = curve;
       if (!shown.has(o)) {
         grey.push({ x, y: middle });

@@ -94,7 +94,7 @@ function greyLines(lines, more = {}) {
 }
 
 function band(o, x, low, high, more = {}) {
-  const there = x.map((_, i) => i).filter((i) => low[i] !== null && high[i] !== null);
+  const there = x.map((_, i) => i).filter((i) => x[i] !== null && low[i] !== null && high[i] !== null);
   const xs = there.map((i) => x[i]), up = there.map((i) => high[i]), down = there.map((i) => low[i]);
   return {
     x: [...xs, ...xs.toReversed()], y: [...up, ...down.toReversed()], fill: "toself", mode: "lines", line: { width: 0 },
