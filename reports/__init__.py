@@ -76,7 +76,7 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
         for drawn in pictures:
             for ending, content in drawn.files.items():
                 write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
-        write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures).encode())
+        write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures, read_at(results)).encode())
     index = folder / "index.html"
     if "page" in parts:
         write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
@@ -96,7 +96,7 @@ def _tables(results: Results, both: "Sequence[Board]", rows: "Sequence[Row]", wo
     return {
         "leaderboard.csv": to_csv(rows),
         "leaderboard.md": "\n".join(told),
-        "leaderboard.tex": latex.to_latex(rows, marked),
+        "leaderboard.tex": latex.to_latex(rows, marked, read_at(results)),
         **{f"{standing.name}.csv": standings.to_csv(standing) for standing in more},
     }
 

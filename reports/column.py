@@ -81,9 +81,10 @@ def tunability(found: Robustness, boards: Sequence[Board]) -> Picture:
     return _curves("tunability", "Best of few trials, by training loss", tuning.FEWER, boards, draw)
 
 
-def captions(drawn: Sequence[Drawn]) -> str:
-    """Markdown with the caption of each of them."""
-    parts = [f"## {one.name}\n\n{one.title}. {one.caption}\n" for one in drawn if one.folder == FOLDER]
+def captions(drawn: Sequence[Drawn], read: str = "") -> str:
+    """Markdown with the caption of each of them, and where in the budget they were `read`."""
+    more = f" {read}" * bool(read)
+    parts = [f"## {one.name}\n\n{one.title}. {one.caption}{more}\n" for one in drawn if one.folder == FOLDER]
     return "\n".join(["# Captions\n", *parts])
 
 

@@ -16,17 +16,17 @@ SPECIAL = {  # brackets and stars would be read as options of the end of a row
 }  # fmt: skip
 
 
-def to_latex(rows: Sequence[Row], marked: Mapping[str, Marks]) -> str:
-    """Both boards, by `SUBJECTS`: scores and losses, an optimizer a row."""
+def to_latex(rows: Sequence[Row], marked: Mapping[str, Marks], read: str = "") -> str:
+    """Both boards, by `SUBJECTS`: scores and losses, an optimizer a row; with where in the budget they were `read`."""
     parts = ["% \\usepackage{booktabs,graphicx}\n"]
     for name in SUBJECTS:
         own = of_board(rows, name)
         if own:
-            parts += _tables(own, marked[name])
+            parts += _tables(own, marked[name], read)
     return "\n".join(parts)
 
 
-def _tables(rows: Sequence[Row], marked: Marks) -> list[str]:
+def _tables(rows: Sequence[Row], marked: Marks, read: str) -> list[str]:
     """A board's tables: one, with tasks beneath one another where they are many, or on several pages."""
     tasks = list(rows[0].losses)
     blocks = [tasks[start : start + ACROSS] for start in range(0, len(tasks), ACROSS)]
@@ -34,6 +34,7 @@ def _tables(rows: Sequence[Row], marked: Marks) -> list[str]:
     pages = [tabulars] if len(rows) * len(blocks) <= DOWN else [[tabular] for tabular in tabulars]
     name, subject = rows[0].board, escaped(SUBJECTS[rows[0].board])
     told = f"{name.capitalize()}: {subject}. {escaped(_legend(rows))} {escaped(marked.said('Underlined'))}"
+    told += f" {escaped(read)}" * bool(read)
     tables = []
     for index, page in enumerate(pages):
         caption = f"{name.capitalize()}, continued." if index else told

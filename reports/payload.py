@@ -92,6 +92,7 @@ def _task(results: Results, task: str) -> dict[str, Any]:
         "falls": falls,
         "budget": first.meta["budget"],
         "step": first.arrays["step"],
+        "share": [0.0, *first.shares.tolist()],
         "evaluations": [_evaluations(cell[0]) if cell else None for cell in cells],
         "seconds": [timing.seconds_per_step if timing else None for timing in timings],
         "curves": {

@@ -107,8 +107,11 @@ def to_markdown(rows: Sequence[Row], marked: Mapping[str, "Marks"], worth: str =
             parts.append(f"Bold: the lowest mean loss on the task. {escaped(marked[name].said('In italics'))}\n")
     parts.append(
         "Score: mean over tasks of log loss in units of the task's scale, from its centre; lower is better. "
-        "Interval: bootstrap over tasks and replicates together. p: against the leader, on these tasks, corrected for "
-        "all pairs. †: tier 1, the leader and those not told apart from it. Losses: geometric mean over replicates "
+        "Interval: bootstrap over tasks and replicates together. Rank: by score among the ranked, with its interval "
+        "from the same draws. Steps and seconds / best: gradient evaluations and seconds expected to a task's target "
+        "in training loss, with restarts, setting chosen by training loss, as multiples of the least on the task, "
+        "median over tasks. p: against the leader, on these tasks, corrected for all pairs. "
+        "†: tier 1, the leader and those not told apart from it. Losses: geometric mean over replicates "
         "(smallest to largest). Diverged: final runs without a finite loss. Edge: tasks whose best setting lies at the "
         "edge of its search space. Step: process time, on a GPU wall time; differences under 5 % are noise. "
         "Compile: nothing cached. End to end: tracing, compiling and training one run. "

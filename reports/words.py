@@ -16,6 +16,8 @@ def answer(rows: Sequence[Row]) -> str:
     ranked = [row for row in rows if row.tier]
     if not ranked:
         return "No optimizer has results on every task, so none is ranked."
+    if _all_diverged(ranked):
+        return "Every final run of those with results on every task diverged, so nobody leads."
     leader, others = ranked[0].optimizer, ranked[1:]
     if not others:
         return f"{leader} is the only one with results on every task: there is nothing to compare it with."
@@ -33,18 +35,23 @@ def answer(rows: Sequence[Row]) -> str:
 def margin(rows: Sequence[Row]) -> str:
     """By how much the leader of one board is ahead, of the next one and of the best that is told apart from it."""
     ranked = [row for row in rows if row.tier]
-    if len(ranked) < 2 or all(len(row.losses) < 1 for row in ranked):
+    if len(ranked) < 2 or all(len(row.losses) < 1 for row in ranked) or _all_diverged(ranked):
         return ""
     leader, second = ranked[0], ranked[1]
     behind = next((row for row in ranked[1:] if row.tier > 1), None)
     rivals = [second] if behind in (None, second) else [second, behind]
     said = [f"{_lower(leader, row)} {row.optimizer}'s" for row in rivals]
     kind = "test" if leader.board == "generalization" else "training"
+    where = "Its" if leader.all_tasks == 1 else "On the median task its"
     return (
-        f"On the median task its {kind} loss is {listed(said)}; score {leader.score:+.2f}"
+        f"{where} {kind} loss is {listed(said)}; score {leader.score:+.2f}"
         + ("" if math.isnan(leader.low) else f" ({leader.low:+.2f} to {leader.high:+.2f})")
         + f" beside {listed([f'{row.score:+.2f}' for row in rivals])}."
     )
+
+
+def _all_diverged(rows: Sequence[Row]) -> bool:
+    return all(row.runs and row.diverged == row.runs for row in rows)
 
 
 def _lower(leader: Row, other: Row) -> str:
@@ -69,7 +76,17 @@ def cautions(rows: Sequence[Row]) -> list[str]:
     tasks, replicates = ranked[0].all_tasks, min(row.replicates for row in ranked)
     said = [too_few(tasks, replicates) or "Tiers are about these tasks; on others the order may differ."]
     said += [words for words in limits(tasks, replicates, len(ranked)) if words not in said]
+    said += _unranked(rows)
     return said + _like_these(ranked) + _unseen(ranked) + _own_units(ranked) + _narrow(ranked)
+
+
+def _unranked(rows: Sequence[Row]) -> list[str]:
+    """Who is in no verdict."""
+    names = [row.optimizer for row in rows if not row.tier]
+    if not names:
+        return []
+    which = listed(names) if len(names) <= MANY else f"{len(names)} optimizers"
+    return [f"Not ranked, for want of results on every task: {which}."]
 
 
 def limits(tasks: int, replicates: int, optimizers: int) -> list[str]:

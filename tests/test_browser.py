@@ -17,7 +17,7 @@ import reports
 from bench import results
 from reports import boards, tables
 from reports.rows import of_board, read_csv
-from tests.test_reports import run
+from tests.test_reports import diverge, run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-all installs it")
 pytestmark = pytest.mark.slow
@@ -158,7 +158,11 @@ def test_optimizers_are_chosen(folder: Path, opened: Open) -> None:
     assert page.get_attribute("#chips button:has-text('adam')", "aria-pressed") == "false"
     page.click("#choose-none")
     assert {trace["name"] for trace in traces(page, "convergence")} == {"others"}
+    page.click("#tab-tuning")
+    assert "Nothing to show" in page.inner_text('[data-chart="rates"]')
     page.click("#choose-first")
+    assert "Nothing to show" not in page.inner_text('[data-chart="rates"]')
+    page.click("#tab-convergence")
     assert len(traces(page, "convergence")) == 6
 
 
@@ -243,8 +247,31 @@ def test_many_optimizers_stay_few_in_colour(tmp_path: Path, opened: Open) -> Non
     shown = {trace["name"] for trace in traces(page, "convergence")}
     assert len(shown - {"others"}) == 8
     assert "others" in shown
+    page.click("#tab-targets")
+    for chart in ("reached", "profile"):
+        assert {trace["line"]["color"] for trace in traces(page, chart) if trace["name"] == "others"} == {"#9aa1a8"}
     page.click("#shown-count")
     page.fill("#search", "_07")
     assert [button.inner_text() for button in page.locator("#chips button:visible").all()] == ["optimizer_07"]
     page.click("#choose-every")
     assert page.inner_text("#shown-count") == "Optimizers in colour: 1 of 24"
+
+
+def test_what_diverged_is_a_cross_on_its_task(tmp_path: Path, opened: Open) -> None:
+    units = run(tmp_path / "run").units
+    some = [diverge(unit) if unit.name == "flowers--sgd--r01" else unit for unit in units]
+    page = opened(reports.ensure(run(tmp_path / "run", some)), "#tab=task&task=flowers")
+    crosses = traces(page, "final")[-1]
+    names = page.evaluate("document.querySelector('[data-chart=final]').layout.yaxis.ticktext")
+    assert [names[y] for y in crosses["y"]] == ["sgd"] == names[-1:]
+
+
+def test_a_run_of_nothing_says_why(tmp_path: Path, browser: Any) -> None:
+    index = reports.ensure(run(tmp_path / "run", [], failed={"flowers--sgd--r00": "took longer than 1 s"}))
+    page = browser.new_page()
+    page.goto(f"file://{index}")
+    page.wait_for_selector("#panel-method", state="visible")
+    assert "There are no results" in page.inner_text("main")
+    assert "took longer than 1 s" in page.inner_text("main")
+    assert page.is_hidden("#panel-answer")
+    page.close()

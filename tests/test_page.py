@@ -16,7 +16,7 @@ import reports
 from bench.results import Results
 from reports import boards, drawing, page, payload, tables, views
 from reports.rows import Row, of_board
-from tests.test_reports import METRICS, OPTIMIZERS, odd_runs, run
+from tests.test_reports import METRICS, OPTIMIZERS, odd_runs, record, run
 
 
 def content(html: str) -> dict[str, Any]:
@@ -149,3 +149,10 @@ def test_names_with_markup_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "<img src=x" not in html
     assert "<b>&" not in html
     assert content(html)["optimizers"][0]["name"] == evil
+
+
+def test_every_share_is_a_point_of_every_task(tmp_path: Path) -> None:
+    step = np.array([0, 13, 27, 40], np.int32)  # thirds of 40, rounded
+    units = [record("flowers", name, r, step=step, budget=40) for name in OPTIMIZERS for r in range(2)]
+    data = content(render(run(tmp_path, units, tasks=["flowers"])))
+    assert data["tasks"][0]["share"] == [0.0, *data["shares"]]

@@ -49,4 +49,6 @@ def test_the_report_of_a_shorter_budget_stands_beside_that_of_the_whole(
     assert told.startswith("Read at 66.6667 % of the budget, with the settings that were tuned for all of it.")
     assert "report-66.6667" in told
     assert (page_at.parent / "leaderboard.md").read_text().startswith("Read at 66.6667 % of the budget")
+    for name in ("leaderboard.tex", "figures/column/captions.md"):
+        assert "Read at 66.6667" in (page_at.parent / name).read_text()
     assert (tmp_path / "report" / "leaderboard.md").read_text().startswith("# Leaderboards")

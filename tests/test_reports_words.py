@@ -64,6 +64,8 @@ def test_answers_in_words() -> None:
     assert "no other is told apart" in words.answer([a, b])
     assert "nothing to compare" in words.answer([a, d])
     assert "none is ranked" in words.answer([d])
+    assert words.cautions([a, c, d])[1] == "Not ranked, for want of results on every task: d."
+    assert "nobody leads" in words.answer([row(name, 1, runs=9, diverged=9) for name in "ab"])
     assert "9 others are worse" in words.answer([a, b, *[c] * 9])
     on_these = "Tiers are about these tasks; on others the order may differ."
     many = "With so many optimizers, up to about one in twenty of the differences found may be false."

@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs/core"), help="folder of a run")
     shorter = "report the run as it stood at this share of its budget, as 0.3, into report-30; settings stay the same"
     parser.add_argument("--budget", type=float, default=1.0, metavar="SHARE", help=shorter)
-    only = "make these parts alone, of page, tables and figures; a page without figures shows none"
+    only = "make these parts alone, of page, tables and figures"
     parser.add_argument("--only", action="append", metavar="A,B", help=only)
 
 

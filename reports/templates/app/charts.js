@@ -35,7 +35,7 @@ function leaderboard() {
   const shapes = leading ? [{ type: "rect", xref: "paper", x0: 0, x1: 1, y0: -0.5, y1: leading - 0.5, fillcolor: colors().lead, line: { width: 0 }, layer: "below" }] : [];
   return {
     traces,
-    layout: layout({ height: 90 + 27 * order.length, xaxis: axis("← better        score        worse →", { range: [least - 0.15, most + 0.15] }), yaxis: rowsAxis(order), shapes }),
+    layout: layout({ height: 90 + 27 * order.length, xaxis: axis("← better        score        worse →", { range: [least - 0.15, most + 0.15] }), yaxis: rowsAxis(order, {}, (o) => (tier[o] ? "" : " *")), shapes }),
   };
 }
 
@@ -86,7 +86,7 @@ function selectedBy() {
 function places(task, o) {
   if (state.x === "seconds") return task.seconds[o] === null ? null : task.step.map((step) => step * task.seconds[o]);
   if (!task.evaluations[o]) return null;
-  return state.x === "share" ? task.step.map((step) => (step / task.step.at(-1)) * DATA.shares.at(-1)) : task.evaluations[o];
+  return state.x === "share" ? task.share : task.evaluations[o];
 }
 
 const X_NAMES = { evaluations: "gradient evaluations", seconds: "seconds of training", share: "share of the budget" };
@@ -105,8 +105,9 @@ function convergence(place, tasks, height) {
     const curves = task.curves[selectedBy()][`${state.split}/${metricOf(task)}`];
     const grey = [];
     curves.forEach((curve, o) => {
-      const x = curve && places(task, o);
-      if (!x) return;
+      const along = curve && places(task, o);
+      if (!along) return;
+      const x = logX ? along.map((value) => value || null) : along; // a start has no place on a logarithmic axis
       const [low, middle, high] = curve;
       if (!shown.has(o)) {
         grey.push({ x, y: middle });
@@ -129,9 +130,8 @@ function convergence(place, tasks, height) {
       fit(grid.parts[`yaxis${id}`], logY ? decades(values, top) : [0, top]);
     }
     if (logX) fit(grid.parts[`xaxis${id}`], decades(reach[t]));
-    if (state.x !== "seconds" && !logX) {
-      const share = DATA.shares[viewIndex()];
-      const at = state.x === "share" ? share : (share / DATA.shares.at(-1)) * task.step.at(-1);
+    if (state.x !== "seconds") {
+      const at = (state.x === "share" ? task.share : task.step)[pointsWithin(task) - 1];
       (grid.parts.shapes ??= []).push(...budgetLine(at, `y${id} domain`, `x${id}`));
     }
   });
@@ -190,7 +190,7 @@ function gap(place) {
     const values = order.flatMap((o) => Object.keys(SPLIT_NAMES).map((split) => at(split, o)));
     fit(grid.parts[`xaxis${t ? t + 1 : ""}`], decades(values));
   });
-  grid.parts.margin.l = 8 + 7.2 * Math.max(...order.map((o) => DATA.optimizers[o].name.length), 4);
+  grid.parts.margin.l = namesWidth(order);
   return { traces, layout: layout({ ...grid.parts, showlegend: true, legend: { orientation: "h", y: 1 + 24 / grid.parts.height, yanchor: "bottom" } }) };
 }
 
@@ -202,14 +202,24 @@ function finals() {
   const [mean, low, high] = scores[kind].map((rows) => rows[t]);
   const better = state.metric === "loss" || taskShown().falls ? 1 : -1;
   const shown = new Set(shownOptimizers());
-  const order = mean.map((_, o) => o).filter((o) => mean[o] !== null && shown.has(o)).sort((a, b) => better * (mean[a] - mean[b]));
+  const lost = scores.diverged[t];
+  const place = (o) => (mean[o] === null ? Infinity : better * mean[o]);
+  const order = mean.map((_, o) => o).filter((o) => (mean[o] !== null || lost[o]) && shown.has(o)).sort((a, b) => lost[a] - lost[b] || (place(a) < place(b) ? -1 : 1));
+  if (!order.length) return null;
   const traces = rowsOf(order, {
-    mean, low, high, dots: (o) => scores[every][t][o], hover: (o) => `<b>${looks(o).name}</b><br>${short(mean[o])}${between(low[o], high[o])}${scores.diverged[t][o] ? "<br>a replicate diverged" : ""}`,
+    mean, low, high, dots: (o) => scores[every][t][o], hover: (o) => `<b>${looks(o).name}</b><br>${short(mean[o])}${between(low[o], high[o])}${lost[o] ? "<br>a replicate diverged" : ""}`,
   });
   const values = order.flatMap((o) => scores[every][t][o]).filter((value) => value !== null);
+  if (!values.length) values.push(1);
   const wide = state.metric === "loss" && Math.max(...values) > 5 * Math.min(...values);
   const label = `${state.board === "optimization" ? "training" : "test"} ${state.metric === "loss" ? "loss" : plain(taskShown().metric)}`;
   const margin = 0.15 * (Math.max(...values) - Math.min(...values)) || 0.1;
   const range = wide ? decades(values) : [Math.min(...values) - margin, Math.max(...values) + margin];
+  const edge = range[better > 0 ? 1 : 0];
+  const crosses = order.map((_, y) => y).filter((y) => lost[order[y]]);
+  traces.push({
+    x: crosses.map(() => (wide ? 10 ** edge : edge)), y: crosses, mode: "markers", cliponaxis: false, hoverinfo: "skip", name: "diverged",
+    marker: { symbol: "x-thin-open", size: 9, color: crosses.map((y) => DATA.optimizers[order[y]].color), line: { width: 2 } },
+  });
   return { traces, layout: layout({ height: 90 + 27 * order.length, xaxis: fit(axis(label, wide ? { type: "log" } : {}), range), yaxis: rowsAxis(order) }) };
 }

@@ -90,11 +90,11 @@ function greyLines(lines, more = {}) {
     x.push(...one.x, null);
     y.push(...one.y, null);
   }
-  return { x, y, mode: "lines", line: { color: GREY, width: 1 }, opacity: 0.45, hoverinfo: "skip", name: "others", connectgaps: false, ...more };
+  return { x, y, mode: "lines", opacity: 0.45, hoverinfo: "skip", name: "others", connectgaps: false, ...more, line: { color: GREY, width: 1, ...more.line } };
 }
 
 function band(o, x, low, high, more = {}) {
-  const there = x.map((_, i) => i).filter((i) => low[i] !== null && high[i] !== null);
+  const there = x.map((_, i) => i).filter((i) => x[i] !== null && low[i] !== null && high[i] !== null);
   const xs = there.map((i) => x[i]), up = there.map((i) => high[i]), down = there.map((i) => low[i]);
   return {
     x: [...xs, ...xs.toReversed()], y: [...up, ...down.toReversed()], fill: "toself", mode: "lines", line: { width: 0 },
@@ -131,15 +131,21 @@ function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes
   return traces;
 }
 
-// Newcomers stand out.
-function rowName(o) {
-  const { name } = looks(o);
-  return DATA.newcomers.includes(o) ? `<b>${name}</b>` : name;
+// A name on an axis, cut where it would take the chart's place; newcomers stand out.
+function label(o) {
+  const { name } = DATA.optimizers[o];
+  const short = plain(name.length > 28 ? `${name.slice(0, 27)}…` : name);
+  return DATA.newcomers.includes(o) ? `<b>${short}</b>` : short;
 }
 
-function rowsAxis(order, more = {}) {
+// Pixels that the names of rows take.
+function namesWidth(order) {
+  return 14 + 8 * Math.max(...order.map((o) => Math.min(DATA.optimizers[o].name.length, 28)), 4);
+}
+
+function rowsAxis(order, more = {}, mark = () => "") {
   return axis("", {
-    tickvals: order.map((_, y) => y), ticktext: order.map(rowName), range: [order.length - 0.4, -0.6],
+    tickvals: order.map((_, y) => y), ticktext: order.map((o) => label(o) + mark(o)), range: [order.length - 0.4, -0.6],
     showgrid: false, zeroline: false, tickfont: { size: 12 }, ...more,
   });
 }

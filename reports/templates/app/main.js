@@ -21,6 +21,7 @@ function draw(place) {
   const made = CHARTS[place.dataset.chart](place);
   if (!made || !made.traces.length) {
     Plotly.purge(place);
+    place.classList.remove("js-plotly-plot");
     place.replaceChildren(element("p", { class: "soft" }, "Nothing to show here: it was not measured, or there is too little of it."));
     return;
   }
@@ -37,8 +38,15 @@ function showCautions(place) {
   place.replaceChildren(...view().cautions.map((caution) => element("li", {}, caution)));
   const told = document.getElementById("shorter");
   told.hidden = share >= 1;
-  told.textContent = `Read at ${percent(share)} % of the budget: everything but step times is what a run cut short there would have shown. Settings were ` +
-    "tuned for the full budget, so a tuning for this one could come out better, and for some optimizers more than for others. The error rates of verdicts were measured at the full budget.";
+  told.textContent = `Read at ${percent(share)} % of the budget: final runs and searches as they stood there. ` +
+    "Settings were tuned for the full budget, and so were found to lie at an edge or not: a tuning for this one could come out better, and for some optimizers more than for others. " +
+    "Step and compile times, memory and the error rates of verdicts are those of the full budget.";
+}
+
+// On a narrow page the strip of tabs scrolls: the one that is open is to be seen.
+function showTab(tab) {
+  const strip = tab.parentElement, [inner, outer] = [tab.getBoundingClientRect(), strip.getBoundingClientRect()];
+  if (inner.left < outer.left || inner.right > outer.right) strip.scrollLeft += inner.left - outer.left - 8;
 }
 
 function showControls() {
@@ -46,6 +54,7 @@ function showControls() {
     const on = tab.dataset.tab === state.tab;
     tab.setAttribute("aria-selected", on);
     tab.tabIndex = on ? 0 : -1;
+    if (on) showTab(tab);
     document.getElementById(`panel-${tab.dataset.tab}`).hidden = !on;
   }
   for (const control of document.querySelectorAll("[data-state]")) {
@@ -154,7 +163,11 @@ function makeControls() {
 }
 
 async function start() {
-  if (!document.getElementById("data").textContent.trim()) return;
+  if (!document.getElementById("data").textContent.trim()) { // a run without results: what there is to say is how it was done
+    document.querySelector("nav").hidden = document.getElementById("choose").hidden = true;
+    for (const panel of document.querySelectorAll('[role="tabpanel"]')) panel.hidden = panel.id !== "panel-method";
+    return;
+  }
   const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   DATA = await new Response(stream).json();

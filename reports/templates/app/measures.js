@@ -47,7 +47,7 @@ function expected(place) {
   grid.parts.shapes = [];
   DATA.tasks.forEach((_, t) => {
     const id = t ? String(t + 1) : "";
-    const range = decades([...rows.flatMap((o) => [cost[t][o], low[t][o]]), budget[t]]);
+    const range = decades([...rows.flatMap((o) => [cost[t][o], low[t][o], high[t][o]]), budget[t]]);
     const edge = 10 ** range[1];
     fit(grid.parts[`xaxis${id}`], [range[0], range[1] + 0.05 * (range[1] - range[0])]);
     grid.parts.shapes.push({ type: "line", x0: budget[t], x1: budget[t], y0: 0, y1: 1, xref: `x${id}`, yref: `y${id} domain`, line: { color: colors().soft, width: 1, dash: "dash" } });
@@ -57,7 +57,7 @@ function expected(place) {
       hover: (o) => `<b>${looks(o).name}</b><br>${cost[t][o] === null ? "missed" : short(cost[t][o])}${between(low[t][o], high[t][o])}<br>${hits[t][o]} of ${runs[t][o]} runs reach it`,
     }));
   });
-  grid.parts.margin.l = 8 + 7.2 * Math.max(...rows.map((o) => DATA.optimizers[o].name.length), 4);
+  grid.parts.margin.l = namesWidth(rows);
   return { traces, layout: layout(grid.parts) };
 }
 
@@ -71,7 +71,7 @@ function tunability() {
 
 function defaults() {
   const { cost: [mean, low, high], cost_by_task, order } = view().robustness;
-  return factorRows(order, mean, low, high, (o) => cost_by_task.map((row) => row[o]), "loss at the defaults, times the best of the search", true);
+  return factorRows(order, mean, low, high, (o) => cost_by_task.map((row) => row[o]), "loss, times the best of the search", true);
 }
 
 function basins() {
@@ -142,26 +142,31 @@ function wins(place) {
   const { wins: share, p } = view().pairs[state.board];
   const shown = new Set(shownOptimizers());
   const order = view().scores[state.board].order.filter((o) => shown.has(o));
-  const names = order.map((o) => looks(o).name);
+  const names = order.map(label);
   const z = order.map((a) => order.map((b) => (a === b ? null : share[a][b])));
   const text = order.map((a) => order.map((b) => {
     if (a === b) return "";
     const apart = p[a][b] !== null && p[a][b] <= 0.05;
-    return `${looks(a).name} is ahead of ${looks(b).name} on ${Math.round(100 * (share[a][b] ?? 0))} % of the tasks<br>` +
+    if (share[a][b] === null) return `${looks(a).name} and ${looks(b).name} have no task in common`;
+    return `${looks(a).name} is ahead of ${looks(b).name} on ${Math.round(100 * share[a][b])} % of the tasks of both<br>` +
       (p[a][b] === null ? "not ranked" : `${apart ? "told apart" : "not told apart"}, p ${short(p[a][b])}`);
   }));
   const c = colors(), dark = document.documentElement.dataset.theme === "dark";
   const scale = [[0, "#c2571a"], [0.5, dark ? "#2a2f35" : "#f4f4f4"], [1, "#1f77b4"]];
-  const small = order.length > 20;
-  const annotations = small ? [] : order.flatMap((a, i) => order.flatMap((b, j) => (a === b || share[a][b] === null ? [] : [{
-    x: j, y: i, text: `${Math.round(100 * share[a][b])}${p[a][b] !== null && p[a][b] <= 0.05 ? "•" : ""}`, showarrow: false,
-    font: { size: 11, color: Math.abs(share[a][b] - 0.5) > 0.3 ? "#ffffff" : c.ink },
-  }])));
-  const ticks = { tickvals: order.map((_, i) => i), ticktext: names, showgrid: false, zeroline: false };
   const width = Math.min(place.clientWidth || 700, 240 + 46 * order.length);
+  const small = order.length > 20, roomy = !small && (width - 150) / order.length >= 34; // for numbers, not dots alone
+  const said = order.flatMap((a, i) => order.flatMap((b, j) => {
+    if (a === b || share[a][b] === null) return [];
+    const dot = p[a][b] !== null && p[a][b] <= 0.05 ? "•" : "";
+    return roomy || dot ? [{ x: j, y: i, text: roomy ? `${Math.round(100 * share[a][b])}${dot}` : dot, color: Math.abs(share[a][b] - 0.5) > 0.3 ? "#ffffff" : c.ink }] : [];
+  }));
+  const ticks = { tickvals: order.map((_, i) => i), ticktext: names, showgrid: false, zeroline: false };
   return {
-    traces: [{ type: "heatmap", z, text, hovertemplate: "%{text}<extra></extra>", colorscale: scale, zmin: 0, zmax: 1, showscale: false, xgap: 1, ygap: 1 }],
-    layout: layout({ height: 150 + (small ? 13 : 30) * order.length, width, annotations, xaxis: axis("", { ...ticks, tickangle: -45 }), yaxis: axis("", { ...ticks, autorange: "reversed" }) }),
+    traces: [{ type: "heatmap", z, text, hovertemplate: "%{text}<extra></extra>", colorscale: scale, zmin: 0, zmax: 1, showscale: false, xgap: 1, ygap: 1 }, {
+      x: said.map((cell) => cell.x), y: said.map((cell) => cell.y), text: said.map((cell) => cell.text), mode: "text", hoverinfo: "skip", cliponaxis: false,
+      textfont: { size: small ? 8 : 11, color: said.map((cell) => cell.color) },
+    }],
+    layout: layout({ height: 150 + (small ? 13 : 30) * order.length, width, xaxis: axis("", { ...ticks, tickangle: -45 }), yaxis: axis("", { ...ticks, autorange: "reversed" }) }),
   };
 }
 
@@ -177,8 +182,8 @@ function ranks() {
     const x = Math.max(...mean) + 0.35 + 0.18 * i;
     return { type: "line", x0: x, x1: x, y0: first - 0.3, y1: last + 0.3, line: { color: colors().soft, width: 3 } };
   });
-  const title = `mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}; critical difference ${short(critical)}`;
-  return { traces, layout: layout({ height: 100 + 25 * order.length, xaxis: axis(plain(title), { range: [0.6, Math.max(...mean) + 0.6 + 0.18 * joined.length] }), yaxis: rowsAxis(order), shapes }) };
+  const title = `${plain(`mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}`)}<br>critical difference ${short(critical)}`;
+  return { traces, layout: layout({ height: 100 + 25 * order.length, xaxis: axis(title, { range: [0.6, Math.max(...mean) + 0.6 + 0.18 * joined.length] }), yaxis: rowsAxis(order), shapes }) };
 }
 
 function costBars(kind, title, log) {
@@ -197,11 +202,11 @@ function middle(values, geometric) {
   return (there[Math.floor((there.length - 1) / 2)] + there[Math.ceil((there.length - 1) / 2)]) / 2;
 }
 
-// Score beside the cost of a step: nobody is both better and cheaper than those on the line.
+// Score beside the cost of a step, of those ranked: nobody is both better and cheaper than those on the line.
 function tradeoff() {
-  const { score: [mean, low, high] } = view().scores[state.board];
+  const { score: [mean, low, high], tier } = view().scores[state.board];
   const cost = DATA.costs.step.map((values) => middle(values, true));
-  const known = cost.map((_, o) => o).filter((o) => cost[o] !== null && mean[o] !== null);
+  const known = cost.map((_, o) => o).filter((o) => cost[o] !== null && tier[o]);
   if (!known.length) return null;
   const front = [...known].sort((a, b) => cost[a] - cost[b]).filter((o, i, all) => all.slice(0, i).every((other) => mean[other] > mean[o]));
   const shown = new Set(shownOptimizers());
@@ -230,7 +235,7 @@ function labels(those, x, y, height) {
     while (taken.some((other) => Math.abs(Math.log10(x[o] / other.x)) < 0.12 && Math.abs(at - other.at) < 14)) at += 2;
     taken.push({ x: x[o], at });
     return {
-      x: Math.log10(x[o]), y: y[o], text: looks(o).name, xanchor: "left", ax: 16, ay: at - pixels(o), arrowwidth: 0.6, arrowhead: 0, standoff: 6, font: { size: 11 }, arrowcolor: GREY,
+      x: Math.log10(x[o]), y: y[o], text: label(o), xanchor: "left", ax: 16, ay: at - pixels(o), arrowwidth: 0.6, arrowhead: 0, standoff: 6, font: { size: 11 }, arrowcolor: GREY,
     };
   });
 }

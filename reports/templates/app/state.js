@@ -41,8 +41,7 @@ function view() {
 
 // Evaluation points of a task within the budget that the dial stands at.
 function pointsWithin(task) {
-  const share = DATA.shares[viewIndex()] / DATA.shares.at(-1);
-  return task.step.filter((step) => step <= share * task.step.at(-1) * (1 + 1e-6)).length;
+  return task.share.filter((share) => share <= DATA.shares[viewIndex()] + 1e-6).length;
 }
 
 // The optimizers shown in colour: those chosen, or the foremost of the run.

@@ -16,6 +16,7 @@ function optimizerHead(o) {
 // The number that a cell begins with; words such as 'missed' and what is not there come after all numbers.
 function sortKey(text) {
   const number = text.replace(/^[<≤]/, "").replace(/(\d) (?=\d{3})/g, "$1").match(/^[+-]?[\d.]+(?:e[+-]?\d+)?/i);
+  if (number && text.startsWith("<")) return Number(number[0]) * (1 - 1e-6);
   return number ? Number(number[0]) : text === "–" || text === "" ? Infinity : Number.MAX_VALUE;
 }
 
@@ -137,17 +138,25 @@ function showAnswers(place) {
   );
 }
 
-// What was chosen on one task, replicate by replicate.
+// Each text once, with how many replicates have it where they are several.
+function counted(texts) {
+  return [...new Set(texts)].map((text) => {
+    const times = texts.filter((other) => other === text).length;
+    return times > 1 ? `${text} (${times} replicates)` : text;
+  });
+}
+
+// What the replicates chose on one task.
 function showChosen(place) {
   const task = taskShown();
   const by = state.board === "optimization" ? "train" : "valid";
   const rows = shownOptimizers().filter((o) => task.chosen[by][o].length).map((o) => ({
     tier: 0,
     class: "",
-    texts: { optimizer: DATA.optimizers[o].name, "setting chosen, by replicate": task.chosen[by][o][0] },
-    cells: [optimizerHead(o), element("td", { class: "wide" }, [...new Set(task.chosen[by][o])].join("  |  "))],
+    texts: { optimizer: DATA.optimizers[o].name, "settings chosen": task.chosen[by][o][0] },
+    cells: [optimizerHead(o), element("td", { class: "wide" }, counted(task.chosen[by][o]).join("  |  "))],
   }));
-  place.replaceChildren(optimizerTable("chosen", ["optimizer", "setting chosen, by replicate"], rows));
+  place.replaceChildren(optimizerTable("chosen", ["optimizer", "settings chosen"], rows));
 }
 
 function capital(text) {
