@@ -22,6 +22,8 @@ DOC = Path(__file__).parent.parent / "docs" / "optax.md"
 MODULES = (optax, optax.contrib)
 PARAMS = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}
 TASK, STEPS = "breast_cancer", 40
+# What is tried where an argument has no default.
+GIVEN = {"optax.contrib:dpsgd": "(l2_norm_clip=1.0, noise_multiplier=0.1, seed=0)"}
 HEADER = "| optimizer | runs | learning rate | searched beside it | needs | why not, or what the checks say |"
 
 INTRODUCTION = """# The optimizers of optax
@@ -44,7 +46,8 @@ functions that take a learning rate and give a `GradientTransformation`, and wro
 
 A function says neither which parameters to evaluate nor how many gradients a step takes. So optax's schedule-free
 optimizers are evaluated at the parameters that they train, not at their averages, and the line searches of its `lbfgs`
-are not paid for. The catalogue's `schedule_free_sgd`, `schedule_free_adamw` and `lbfgs` do both.
+are not paid for. The catalogue's `schedule_free_sgd`, `schedule_free_adamw` and `lbfgs` do both, and
+`schedule_free:OPT` goes around any optimizer.
 """
 
 
@@ -82,7 +85,11 @@ def row(spec: str) -> Row:
     try:
         found = _bare.get(spec)
     except OptimizerError:
-        return Row(spec, "no", "", "", ", ".join(_wanting(spec)), _words(spec, checked.broken[0].problem))
+        wanting = ", ".join(_wanting(spec))
+        first = checked.broken[0].problem
+        if (brackets := GIVEN.get(spec)) is not None:
+            first = f"with {brackets}: {trained(_bare.get(spec + brackets)) or 'runs'}"
+        return Row(spec, "no", "", "", wanting, _words(spec, first))
     why_not = trained(found)
     first = why_not or (checked.broken[0].problem if checked.broken else "")
     laws = {name: f"{found.defaults[name]:g}, {law}" for name, law in found.space.items()}

@@ -21,7 +21,7 @@ def test_the_rows_are_the_optimizers_of_the_installed_optax() -> None:
         ("optax.contrib:momo", "yes", ""),
         ("optax.contrib:muon", "yes", "ZeroDivisionError"),
         ("optax:polyak_sgd", "no", "takes no argument named learning_rate"),
-        ("optax.contrib:dpsgd", "no", "give l2_norm_clip and noise_multiplier and seed a default"),
+        ("optax.contrib:dpsgd", "no", "expects `grads` to have a batch dimension"),
         ("optax.contrib:sophia", "no", "obj_fn must be provided"),
     ],
 )
