@@ -25,7 +25,8 @@ def answer(rows: Sequence[Row]) -> str:
     behind = [row.optimizer for row in others if row.tier > 1]
     where = f"on {'this task' if ranked[0].all_tasks == 1 else f'these {ranked[0].all_tasks} tasks'}"
     if not tied:
-        return f"{leader} leads, and every other is told apart from it {where}: {listed(behind)}."
+        who = "every other" if len(ranked) == len(rows) else "every other that is ranked"
+        return f"{leader} leads, and {who} is told apart from it {where}: {listed(behind)}."
     if not behind:
         return f"{leader} has the best score, but no other is told apart from it {where}: {listed(tied)}."
     not_apart, worse = (f"{listed(group)} {'is' if len(group) == 1 else 'are'}" for group in (tied, behind))

@@ -102,6 +102,11 @@ function band(o, x, low, high, more = {}) {
   };
 }
 
+// Dark colours fade on a dark ground.
+function faint(opacity) {
+  return document.documentElement.dataset.theme === "dark" ? Math.min(1, opacity + 0.3) : opacity;
+}
+
 // Rows of optimizers: a marker with its interval, small dots below it.
 function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes = {}, offset = 0 }) {
   const traces = [];
@@ -112,13 +117,13 @@ function rowsOf(order, { mean, low, high, dots, filled = () => true, hover, axes
     const all = order.flatMap((o, y) => dots(o).map((x) => ({ x, y: y + 0.3, o }))).filter((dot) => dot.x !== null);
     traces.push({
       x: all.map((dot) => dot.x), y: all.map((dot) => dot.y), mode: "markers", hoverinfo: "skip",
-      marker: { size: 4, color: all.map((dot) => color(dot.o)), opacity: 0.55 }, ...axes,
+      marker: { size: 4, color: all.map((dot) => color(dot.o)), opacity: faint(0.55) }, ...axes,
     });
   }
   order.forEach((o, y) => {
     if (low && low[o] !== null && high[o] !== null) {
       traces.push({
-        x: [low[o], high[o]], y: [y, y], mode: "lines", line: { color: color(o), width: 3 }, opacity: 0.65, hoverinfo: "skip", ...axes,
+        x: [low[o], high[o]], y: [y, y], mode: "lines", line: { color: color(o), width: 3 }, opacity: faint(0.65), hoverinfo: "skip", ...axes,
       });
     }
   });

@@ -1,5 +1,5 @@
 // Wiring: controls change the state, and what is visible is drawn from it.
-const FILLED = { answers: showAnswers, boards: showBoards, chosen: showChosen, cautions: showCautions };
+const FILLED = { answers: showAnswers, boards: showBoards, chosen: showChosen, cautions: showCautions, targets: showTargets };
 
 function change(parts) {
   Object.assign(state, parts);
@@ -47,6 +47,10 @@ function showCautions(place) {
 function showTab(tab) {
   const strip = tab.parentElement, [inner, outer] = [tab.getBoundingClientRect(), strip.getBoundingClientRect()];
   if (inner.left < outer.left || inner.right > outer.right) strip.scrollLeft += inner.left - outer.left - 8;
+}
+
+function showTargets(place) {
+  place.textContent = view().targets.own;
 }
 
 function showControls() {

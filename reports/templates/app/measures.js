@@ -3,7 +3,7 @@ function reached() {
   const { shares, lines, end: [mean, low, high] } = view().targets;
   const share = DATA.shares[viewIndex()];
   return linesOf((o) => ({ x: shares.map((s) => s * share), y: lines[o], hover: `at the end ${short(mean[o])}${between(low[o], high[o])}` }), {
-    xaxis: axis("share of the full budget", { tickformat: ".0%", range: [0, share] }), yaxis: axis("tasks and runs at the target", { tickformat: ".0%", range: [-0.02, 1.02] }),
+    xaxis: axis("share of the full budget", { tickformat: ".0%", dtick: share / 5, range: [0, 1.01 * share] }), yaxis: axis("tasks and runs at the target", { tickformat: ".0%", range: [-0.02, 1.02] }),
   });
 }
 
@@ -82,7 +82,8 @@ function basins() {
 function factorRows(order, mean, low, high, dots, title, log) {
   const rows = order.filter((o) => mean[o] !== null);
   const values = rows.flatMap((o) => [mean[o], low?.[o], high?.[o], ...dots(o)]).filter((value) => value !== null && value !== undefined);
-  const range = log ? decades(values) : [0, 1.06 * Math.max(...values, 0.1)];
+  const most = Math.max(...values, 0.1);
+  const range = log ? decades(values) : [-0.02 * most, 1.06 * most];
   return {
     traces: rowsOf(rows, { mean, low, high, dots, hover: (o) => `<b>${looks(o).name}</b><br>${short(mean[o])}${low ? between(low[o], high[o]) : ""}` }),
     layout: layout({ height: 90 + 25 * rows.length, xaxis: fit(axis(title, log ? { type: "log" } : {}), range), yaxis: rowsAxis(rows) }),
@@ -171,6 +172,7 @@ function wins(place) {
 }
 
 // Mean ranks, with bars that join those not told apart by Nemenyi's test.
+const MOST_BARS = 12;
 function ranks() {
   const found = view().ranks[state.board];
   if (!found) return null;
@@ -178,12 +180,16 @@ function ranks() {
   const byName = [];
   order.forEach((o, i) => { byName[o] = mean[i]; });
   const traces = rowsOf(order, { mean: byName, hover: (o) => `<b>${looks(o).name}</b><br>mean rank ${short(byName[o])}` });
-  const shapes = joined.map(([first, last], i) => {
-    const x = Math.max(...mean) + 0.35 + 0.18 * i;
-    return { type: "line", x0: x, x1: x, y0: first - 0.3, y1: last + 0.3, line: { color: colors().soft, width: 3 } };
+  // Beside the chart, apart from its scale; of very many the first ones, so that they stay bars.
+  const bars = joined.slice(0, MOST_BARS);
+  const shapes = bars.map(([first, last], i) => {
+    const x = 1.012 + (0.1 * i) / MOST_BARS;
+    return { type: "line", xref: "paper", x0: x, x1: x, y0: first - 0.3, y1: last + 0.3, line: { color: colors().soft, width: 2.5 } };
   });
-  const title = `${plain(`mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}`)}<br>critical difference ${short(critical)}`;
-  return { traces, layout: layout({ height: 100 + 25 * order.length, xaxis: axis(title, { range: [0.6, Math.max(...mean) + 0.6 + 0.18 * joined.length] }), yaxis: rowsAxis(order), shapes }) };
+  const lacking = joined.length > bars.length ? `; the first ${bars.length} of ${joined.length} bars` : "";
+  const title = `${plain(`mean rank${found.friedman ? `, Friedman p ${found.friedman}` : ""}`)}<br>critical difference ${short(critical)}${lacking}`;
+  const room = { l: 10, r: 90, t: 28, b: 10 };
+  return { traces, layout: layout({ height: 100 + 25 * order.length, margin: room, xaxis: axis(title, { range: [0.6, Math.max(...mean) + 0.6] }), yaxis: rowsAxis(order), shapes }) };
 }
 
 function costBars(kind, title, log) {
@@ -221,13 +227,14 @@ function tradeoff() {
     });
   }
   const range = decades(known.map((o) => cost[o])), height = 430;
-  const annotations = labels(known.filter((o) => shown.has(o)), cost, mean, height);
+  const ends = known.flatMap((o) => [mean[o], low[o] ?? mean[o], high[o] ?? mean[o]]);
+  const span = 1.1 * (Math.max(...ends) - Math.min(...ends)) || 1;
+  const annotations = labels(known.filter((o) => shown.has(o)), cost, mean, height, span);
   return { traces, layout: layout({ height, annotations, margin: { l: 58, r: 90, t: 12, b: 46 }, xaxis: logAxis("step time, multiples of SGD's", [range[0], range[1] + 0.1]), yaxis: axis("score (lower is better)", { autorange: "reversed" }) }) };
 }
 
 // Names beside points, each moved down until it meets none above it.
-function labels(those, x, y, height) {
-  const span = Math.max(...those.map((o) => y[o])) - Math.min(...those.map((o) => y[o])) || 1;
+function labels(those, x, y, height, span) {
   const pixels = (o) => (y[o] / span) * (height - 90);
   const taken = [];
   return [...those].sort((a, b) => y[a] - y[b]).map((o) => {
