@@ -304,24 +304,6 @@ def test_a_design_that_cannot_tell_says_so(tmp_path: Path) -> None:
     assert "cannot tell any two" in cautions[1]
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (0.00236, "0.00236"),
-        (2.36e-5, "2.4e-5"),
-        (1.0, "1.00"),
-        (123.4, "123"),
-        (-0.5, "-0.500"),
-        (5e7, "5.0e7"),
-        (0.0, "0.00"),
-        (np.nan, "–"),
-        (np.inf, "diverged"),
-    ],
-)
-def test_numbers(value: float, written: str) -> None:
-    assert tables.number(value) == written
-
-
 # Odd runs
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
-from reports import words
+from reports import tables, words
 from reports.rows import Row
 
 
@@ -72,3 +73,21 @@ def test_answers_in_words() -> None:
     assert words.cautions([a, b])[0] == words.cautions([a, *[b] * 19])[0] == on_these
     assert many not in words.cautions([a, *[b] * 19])
     assert words.cautions([a, *[b] * 20])[:2] == [on_these, many]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.00236, "0.00236"),
+        (2.36e-5, "2.4e-5"),
+        (1.0, "1.00"),
+        (123.4, "123"),
+        (-0.5, "-0.500"),
+        (5e7, "5.0e7"),
+        (0.0, "0.00"),
+        (np.nan, "–"),
+        (np.inf, "diverged"),
+    ],
+)
+def test_numbers(value: float, written: str) -> None:
+    assert tables.number(value) == written
