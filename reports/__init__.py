@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reports.boards import Board
+    from reports.drawing import Drawn
     from reports.rows import Row
 
 FOLDER = "report"
@@ -76,11 +77,23 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
         for drawn in pictures:
             for ending, content in drawn.files.items():
                 write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
+        _remove_others(folder, pictures)
         write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures, read_at(results)).encode())
     index = folder / "index.html"
     if "page" in parts:
         write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
     return index
+
+
+def _remove_others(folder: Path, pictures: "Sequence[Drawn]") -> None:
+    """Removes figures of an earlier report that are none of this one."""
+    from reports import column, drawing
+
+    kept = {folder / drawn.folder / f"{drawn.name}.{ending}" for drawn in pictures for ending in drawn.files}
+    for place in (drawing.FOLDER, column.FOLDER):
+        for path in (folder / place).glob("*.*"):
+            if path.suffix.strip(".") in drawing.FORMATS and path not in kept:
+                path.unlink()
 
 
 def _tables(results: Results, both: "Sequence[Board]", rows: "Sequence[Row]", worth: str) -> dict[str, str]:

@@ -119,11 +119,12 @@ def speed_answer(found: Speed) -> str:
     first, names = ranked[0], found.optimizers
     if not found.score[first] > 0:
         return "No ranked optimizer reaches a target with any of its budget left."
+    if len(ranked) == 1:
+        left = f"{names[first]} reaches the targets with {_percent(found.score[first])} of the budget left on average"
+        return f"{left}; there is nothing to compare it with."
     leads = (
         f"{names[first]} reaches the targets first: it leaves {_percent(found.score[first])} of the budget on average"
     )
-    if len(ranked) == 1:
-        return f"{leads}; there is nothing to compare it with."
     tied = [names[o] for o in ranked[1:] if tier[o] == 1]
     behind = [names[o] for o in ranked[1:] if tier[o] > 1]
     not_apart, slower = (f"{listed(group)} {'is' if len(group) == 1 else 'are'}" for group in (tied, behind))

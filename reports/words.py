@@ -96,6 +96,8 @@ def limits(tasks: int, replicates: int, optimizers: int) -> list[str]:
     said = [words] if (words := too_few(tasks, replicates)) else []
     if optimizers > 1 and control.least(tasks, replicates, optimizers) > stats.LEVEL:
         said.append("So few replicates cannot tell any two of so many optimizers apart, whatever the difference.")
+    if min(tasks, replicates) < 2:
+        said.append("A score of one task, or of one replicate, has no interval.")
     if control is stats.FALSE_DISCOVERY:
         said.append("With so many optimizers, up to about one in twenty of the differences found may be false.")
     return said

@@ -2,8 +2,8 @@
 function reached() {
   const { shares, lines, end: [mean, low, high] } = view().targets;
   const share = DATA.shares[viewIndex()];
-  return linesOf((o) => ({ x: shares.map((s) => s * share), y: lines[o], hover: `at the end ${short(mean[o])}${between(low[o], high[o])}` }), {
-    xaxis: axis("share of the full budget", { tickformat: ".0%", dtick: share / 5, range: [0, 1.01 * share] }), yaxis: axis("tasks and runs at the target", { tickformat: ".0%", range: [-0.02, 1.02] }),
+  return linesOf((o) => ({ x: shares.map((s) => s * share), y: lines[o], hover: "", end: [mean[o], low[o], high[o]] }), {
+    xaxis: axis("share of the full budget", { tickformat: ".0%", tickvals: [0, 1, 2, 3, 4, 5].map((fifth) => (fifth * share) / 5) }), yaxis: axis("tasks and runs at the target", { tickformat: ".0%", range: [-0.02, 1.02] }),
   });
 }
 
@@ -18,9 +18,9 @@ function profile() {
 // One line an optimizer; those not chosen in grey.
 function linesOf(points, axes, more = {}) {
   const shown = new Set(shownOptimizers());
-  const traces = [], grey = [];
+  const traces = [], grey = [], ends = [];
   DATA.optimizers.forEach((_, o) => {
-    const { x, y, hover } = points(o);
+    const { x, y, hover, end } = points(o);
     if (!y || y.every((value) => value === null)) return;
     if (!shown.has(o)) {
       grey.push({ x, y });
@@ -29,6 +29,14 @@ function linesOf(points, axes, more = {}) {
     const made = line(o, x, y, { hovertemplate: `%{x:.3~g}: %{y:.3~g}${hover ? `<br>${hover}` : ""}` });
     made.line = { ...made.line, ...more.line };
     traces.push(made);
+    if (end) ends.push([o, end, x.at(-1), x.at(-1) - x[0]]);
+  });
+  // What stands at the end, with its interval, beside the chart: no line says how sure it is.
+  ends.forEach(([o, [value, low, high], last, width], index) => {
+    const { name, color, symbol } = looks(o);
+    const at = last + width * (0.02 + 0.018 * index);
+    if (low !== null) traces.push({ x: [at, at], y: [low, high], mode: "lines", line: { color, width: 2 }, opacity: faint(0.65), hoverinfo: "skip" });
+    traces.push({ x: [at], y: [value], name, mode: "markers", marker: { color, symbol, size: 7 }, hovertemplate: `at the end ${short(value)}${between(low, high)}` });
   });
   if (grey.length) traces.unshift(greyLines(grey, more));
   return { traces, layout: layout({ height: 360, margin: { l: 58, r: 12, t: 12, b: 46 }, ...axes }) };
@@ -64,8 +72,8 @@ function expected(place) {
 function tunability() {
   const [mean, low, high] = view().robustness.tuning[state.board];
   const trials = mean[0].map((_, k) => k + 1);
-  return linesOf((o) => ({ x: trials, y: mean[o], hover: `all trials ${short(mean[o].at(-1))}${between(low[o].at(-1), high[o].at(-1))}` }), {
-    xaxis: axis("trials", { dtick: Math.max(1, Math.round(trials.length / 10)) }), yaxis: logAxis("loss, times the best found", decades(mean.flat())),
+  return linesOf((o) => ({ x: trials, y: mean[o], hover: "", end: [mean[o], low[o], high[o]].map((values) => values.at(-1)) }), {
+    xaxis: axis("trials", { tickvals: trials.filter((k) => (k - 1) % Math.max(1, Math.round(trials.length / 10)) === 0) }), yaxis: logAxis("loss, times the best found", decades(mean.flat())),
   });
 }
 
