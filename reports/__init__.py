@@ -26,6 +26,7 @@ from bench.results import Results
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.microbench.results import Microbench
     from reports.boards import Board
     from reports.drawing import Drawn
     from reports.rows import Row
@@ -57,7 +58,7 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
       UserError: the folder cannot be written.
     """
     from bench.microbench import results as microbench
-    from reports import boards, column, figures, page, words
+    from reports import boards, words
 
     speed, unread = None, []
     try:
@@ -73,16 +74,25 @@ def make(results: Results, folder: Path, measured: Path | None = None, parts: Co
         for name, text in _tables(results, both, rows, worth).items():
             write_atomically(folder / name, text.encode())
     if "figures" in parts:
-        pictures = figures.draw_all(results, both, speed)
-        for drawn in pictures:
-            for ending, content in drawn.files.items():
-                write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
-        _remove_others(folder, pictures)
-        write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures, read_at(results)).encode())
+        _draw(results, both, speed, folder)
     index = folder / "index.html"
     if "page" in parts:
+        from reports import page
+
         write_atomically(index, page.render(results, rows, speed, unread, worth).encode())
     return index
+
+
+def _draw(results: Results, both: "Sequence[Board]", speed: "Microbench | None", folder: Path) -> None:
+    """Draws and writes the figures; what draws is imported only here, as it takes a second."""
+    from reports import column, figures
+
+    pictures = figures.draw_all(results, both, speed)
+    for drawn in pictures:
+        for ending, content in drawn.files.items():
+            write_atomically(folder / drawn.folder / f"{drawn.name}.{ending}", content)
+    _remove_others(folder, pictures)
+    write_atomically(folder / column.FOLDER / "captions.md", column.captions(pictures, read_at(results)).encode())
 
 
 def _remove_others(folder: Path, pictures: "Sequence[Drawn]") -> None:

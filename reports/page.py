@@ -21,7 +21,7 @@ from bench.edges import edges
 from bench.microbench.results import Microbench
 from bench.records import unit_name
 from bench.results import Results, read_timings
-from reports import payload, speed
+from reports import goals, payload
 from reports.boards import compile_seconds
 from reports.rows import Row, of_board
 from reports.words import listed
@@ -87,7 +87,7 @@ def render(
         budgets=budgets(results),
         times=times(results),
         problems=[*problems(results), *unread],
-        speed=None if measured is None else speed.table(measured),
+        speed=None if measured is None else goals.table(measured),
         speed_machine=None if measured is None else measured.machine,
         environment={
             **{ENVIRONMENT.get(name, name): value for name, value in manifest.get("environment", {}).items()},

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bench import stats
 from bench.stats import Array
-from bench.stats.ranks import ranks
+from bench.stats.ranks import joined, ranks
 from reports.boards import Board
 from reports.drawing import FAINT, INK, Cast, Picture, blank, cast
 from reports.tables import chance
@@ -82,13 +82,3 @@ def _scale(ax: Axes, count: int, difference: float) -> None:
         return
     ax.errorbar(1 + difference / 2, -1.6, xerr=difference / 2, color=INK, lw=1.4, capsize=3)
     ax.text(1 + difference, -1.6, f"  critical difference {difference:.2f}", ha="left", va="center", fontsize=8)
-
-
-def joined(p: Array) -> list[tuple[int, int]]:
-    """First and last of each longest group of neighbours not told apart, of optimizers in order of mean rank."""
-    groups: list[tuple[int, int]] = []
-    for first in range(len(p)):
-        last = int(np.flatnonzero(p[first] > stats.LEVEL).max())
-        if last > first and not any(start <= first and last <= end for start, end in groups):
-            groups.append((first, last))
-    return groups

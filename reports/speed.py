@@ -89,31 +89,6 @@ def _log_x(ax: Axes, low: float, high: float) -> None:
     log_axis(ax.xaxis, low / 1.3, high * 1.3)
 
 
-def table(measured: Microbench) -> list[tuple[str, str, str, str]]:
-    """(what, figure, goal, verdict) of every figure; of suites with many, of the median and of the farthest from it."""
-    rows = []
-    for suite in (name for name in SUITES if name != "parts"):
-        figures = [figure for figure in measured.figures if figure.suite == suite]
-        groups: dict[str, list[Figure]] = {}
-        for figure in figures:
-            group = figure.name.rpartition("-")[2] if suite == "updates" else "" if suite == "compile" else figure.name
-            groups.setdefault(group, []).append(figure)
-        for group, members in groups.items():
-            rows.append(_row(f"{suite} {group}".strip(), members))
-    return rows
-
-
-def _row(name: str, members: Sequence[Figure]) -> tuple[str, str, str, str]:
-    first = members[0]
-    if len(members) == 1:
-        return name, f"{first.figure:.2f}{first.goal.unit}", first.asked, first.verdict
-    passed = sum(figure.verdict == "pass" for figure in members)
-    worst = (max if first.goal.at_most is not None else min)(members, key=lambda figure: figure.figure)
-    middle = float(np.median([figure.figure for figure in members]))
-    said = f"median {middle:.2f}{first.goal.unit}, worst {worst.figure:.2f}{first.goal.unit} ({worst.name})"
-    return name, said, first.asked, f"{passed} of {len(members)} pass"
-
-
 def roofline(measured: Microbench) -> Picture | None:
     """How fast the parts of a step are beside what arithmetic and memory allow; of what was measured on one core."""
     parts = {figure.name: figure for figure in measured.figures if figure.suite == "parts"}

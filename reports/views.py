@@ -13,11 +13,10 @@ from bench import stats
 from bench.constants import RULES
 from bench.edges import Edge
 from bench.results import Results
-from bench.stats.ranks import ranks
+from bench.stats.ranks import joined, ranks
 from reports import boards, measures, standings, tables, words
 from reports.boards import Board
 from reports.measures import Robustness, Speed
-from reports.ranks import joined
 from reports.rows import Row, Spread, of_board
 from reports.standings import Standing
 

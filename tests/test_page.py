@@ -5,6 +5,8 @@ import gzip
 import json
 import math
 import re
+import subprocess
+import sys
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,13 @@ def test_every_share_is_a_point_of_every_task(tmp_path: Path) -> None:
     units = [record("flowers", name, r, step=step, budget=40) for name in OPTIMIZERS for r in range(2)]
     data = content(render(run(tmp_path, units, tasks=["flowers"])))
     assert data["tasks"][0]["share"] == [0.0, *data["shares"]]
+
+
+def test_a_page_needs_nothing_that_draws() -> None:
+    code = (
+        "import sys, reports.page, reports.boards\n"
+        "print(sorted({'matplotlib', 'seaborn', 'jax', 'pandas'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parent.parent
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
+    assert out.strip() == "[]"

@@ -20,7 +20,7 @@ from bench.errors import UserError
 from bench.microbench import results as microbench
 from bench.records import Record
 from bench.results import Results, Timing
-from reports import boards, drawing, figures, marks, speed, tables, words
+from reports import boards, drawing, figures, goals, marks, speed, tables, words
 from reports.rows import Row, of_board, read_csv, to_csv
 
 METRICS = {"flowers": "accuracy", "prices": "r2"}
@@ -221,7 +221,7 @@ def test_a_report_is_made_anew_only_when_something_changed(whole: Results, monke
 def test_the_suites_own_speed_is_shown_beside_its_goals(whole: Results) -> None:
     html = (whole.folder / "report" / "index.html").read_text()
     assert "a &lt;fast&gt; core, 2 cores" in html
-    told = speed.table(microbench.read(whole.folder.parent / "microbench" / "0001_made_up.json"))
+    told = goals.table(microbench.read(whole.folder.parent / "microbench" / "0001_made_up.json"))
     assert told == [
         ("cells JAX, Python loop", "3.50x", ">= 3x (4.3x)", "pass"),
         ("cells Keras fit", "26.00x", ">= 3x (4.3x)", "pass"),

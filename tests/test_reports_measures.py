@@ -12,7 +12,7 @@ import pytest
 from bench import constants, stats
 from bench.records import Record
 from bench.results import Results
-from reports import drawing, measures, ranks, standings, targets, tuning
+from reports import drawing, measures, standings, targets, tuning
 from reports.boards import boards
 from reports.standings import Line
 from tests.test_reports import STEPS, diverge, odd_runs, record, run
@@ -344,14 +344,6 @@ def test_pictures_say_whose_targets_and_what_bars_are(tmp_path: Path) -> None:
         more = [f(measures.robustness(results), both) for f in (tuning.tunability, tuning.defaults)]
     assert all("this run's own" in picture.caption for picture in pictures)
     assert all("95 %" in picture.caption for picture in [*pictures, *more])
-
-
-def test_neighbours_not_told_apart_are_joined_once() -> None:
-    p = np.ones((4, 4))
-    p[0, 2:] = p[2:, 0] = p[1, 3] = p[3, 1] = 0.01
-    assert ranks.joined(p) == [(0, 1), (1, 2), (2, 3)]
-    assert ranks.joined(np.ones((3, 3))) == [(0, 2)]
-    assert ranks.joined(np.eye(3)) == []
 
 
 def test_a_budget_is_in_evaluations() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench import stats
 from bench.stats import Array
-from bench.stats.ranks import ranks
+from bench.stats.ranks import joined, ranks
 from tests.simulated import INF, NAN, array, same, seeds
 
 
@@ -112,3 +112,11 @@ def test_nemenyi_whatever_the_data(seed: int, tasks: int, optimizers: int) -> No
     mean = ranks(means).mean(0)
     gap = np.abs(mean[:, None] - mean)
     assert ((p <= 0.05) == (gap >= stats.critical_difference(optimizers, tasks))).all()
+
+
+def test_neighbours_not_told_apart_are_joined_once() -> None:
+    p = np.ones((4, 4))
+    p[0, 2:] = p[2:, 0] = p[1, 3] = p[3, 1] = 0.01
+    assert joined(p) == [(0, 1), (1, 2), (2, 3)]
+    assert joined(np.ones((3, 3))) == [(0, 2)]
+    assert joined(np.eye(3)) == []

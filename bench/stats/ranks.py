@@ -70,6 +70,16 @@ def critical_difference(optimizers: int, tasks: int, level: float = LEVEL) -> fl
     return float(quantile * _standard_error(optimizers, tasks))
 
 
+def joined(p: Array) -> list[tuple[int, int]]:
+    """First and last of each longest group of neighbours not told apart, of optimizers in order of mean rank."""
+    groups: list[tuple[int, int]] = []
+    for first in range(len(p)):
+        last = int(np.flatnonzero(p[first] > LEVEL).max())
+        if last > first and not any(start <= first and last <= end for start, end in groups):
+            groups.append((first, last))
+    return groups
+
+
 def _standard_error(optimizers: int, tasks: int) -> float:
     """Of the difference of two mean ranks."""
     return float(np.sqrt(optimizers * (optimizers + 1) / (6 * tasks)))
