@@ -35,7 +35,7 @@ function linesOf(points, axes, more = {}) {
   ends.forEach(([o, [value, low, high], last, width], index) => {
     const { name, color, symbol } = looks(o);
     const at = last + width * (0.02 + 0.018 * index);
-    if (low !== null) traces.push({ x: [at, at], y: [low, high], mode: "lines", line: { color, width: 2 }, opacity: faint(0.65), hoverinfo: "skip" });
+    if (low !== null) traces.push({ x: [at, at], y: [low, high], name, mode: "lines", line: { color, width: 2 }, opacity: faint(0.65), hoverinfo: "skip" });
     traces.push({ x: [at], y: [value], name, mode: "markers", marker: { color, symbol, size: 7 }, hovertemplate: `at the end ${short(value)}${between(low, high)}` });
   });
   if (grey.length) traces.unshift(greyLines(grey, more));
