@@ -42,7 +42,9 @@ SIGNATURES = {
 
 
 def written(folder: Path, signature: str, body: str = "optax.sgd(0.5)") -> str:
-    path = folder / "mine.py"
+    # A folder for each: Python takes a file of the same size, written in the same second, for the one it has compiled.
+    path = folder / str(len(list(folder.iterdir()))) / "mine.py"
+    path.parent.mkdir()
     path.write_text(f"import optax\n\n\ndef mine({signature}):\n    return {body}\n")
     return str(path)
 
