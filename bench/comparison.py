@@ -38,14 +38,12 @@ class Comparison:
       results: newcomers first, then rivals and the suite's other optimizers, as far as their baselines stand.
       newcomers, rivals: names; every newcomer is compared with every rival.
       unfit: {name: why its baselines do not stand}, of those that were asked for or are in the suite.
-      rerun: who of the rivals was run for want of baselines.
     """
 
     results: Results
     newcomers: Sequence[str]
     rivals: Sequence[str]
     unfit: Mapping[str, str]
-    rerun: Sequence[str]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -99,7 +97,6 @@ def compare(
     return Comparison(
         _merged(folder, grid, names, units, manifest, times), list(newcomers), list(rivals),
         {name: why for name, why in unfit.items() if name not in newcomers or name in baseline.names(suite)},
-        [name for name in rivals if name in lacking],
     )  # fmt: skip
 
 

@@ -84,15 +84,6 @@ def get(spec: str) -> Optimizer:
     return find(spec).optimizer
 
 
-def guessed_space(spec: str) -> tuple[str, ...]:
-    """The guess of a bare function's space in words, a line each; nothing for what says its own.
-
-    Raises:
-      OptimizerError: as `get`.
-    """
-    return find(spec).guessed
-
-
 def find(spec: str) -> Found:
     """The optimizer that a spec names, with the guess in words; the file it is in runs once.
 

@@ -48,7 +48,6 @@ def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[
     first = list(dict.fromkeys([*compared, *looks.foremost(both)]))[: len(looks.COLORS)]
     look = looks.looks([*first, *(name for name in results.optimizers if name not in first)])
     whole = {
-        "suite": results.manifest.get("suite", ""),
         "optimizers": [
             {
                 "name": name,
@@ -90,7 +89,6 @@ def _task(results: Results, task: str) -> dict[str, Any]:
         "name": task,
         "metric": own,
         "falls": falls,
-        "budget": first.meta["budget"],
         "step": first.arrays["step"],
         "share": [0.0, *first.shares.tolist()],
         "evaluations": [_evaluations(cell[0]) if cell else None for cell in cells],

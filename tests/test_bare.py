@@ -67,7 +67,7 @@ def test_defaults_of_optax_are_inside_what_is_guessed(spec: str) -> None:
 
 
 def test_the_guess_is_said(tmp_path: Path) -> None:
-    assert _bare.guessed_space(written(tmp_path, "lr, beta=0.9, eps=1e-8, nesterov=False")) == (
+    assert _bare.find(written(tmp_path, "lr, beta=0.9, eps=1e-8, nesterov=False")).guessed == (
         "the search space is guessed from names and defaults; an Optimizer(...) would say its own",
         "lr is taken for the learning rate and called learning_rate here",
         "its learning rate has no number as default, so 0.001 is taken",
@@ -76,7 +76,7 @@ def test_the_guess_is_said(tmp_path: Path) -> None:
         "eps: 1e-08, in a wide search log-uniform 1e-10 to 0.0001",
         "not searched: nesterov",
     )
-    assert _bare.guessed_space("adam") == _bare.guessed_space("ema:adam(b1=0.5)") == ()
+    assert _bare.find("adam").guessed == _bare.find("ema:adam(b1=0.5)").guessed == ()
 
 
 def test_another_name_of_the_rate_and_brackets_reach_the_function(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_another_name_of_the_rate_and_brackets_reach_the_function(tmp_path: Path
         assert float(updates) == -step
     fixed = _bare.get(f"{spec}(learning_rate=0.5)")
     assert (fixed.name, fixed.space, fixed.fixed) == ("mine(learning_rate=0.5)", {}, {"learning_rate": 0.5})
-    assert not any(line.startswith("learning_rate:") for line in _bare.guessed_space(f"{spec}(learning_rate=0.5)"))
+    assert not any(line.startswith("learning_rate:") for line in _bare.find(f"{spec}(learning_rate=0.5)").guessed)
 
 
 def test_what_has_no_default_can_be_fixed(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_an_optimizer_in_the_file_wins(tmp_path: Path) -> None:
         "sound = Optimizer(make=mine, space={'learning_rate': log_uniform(0.1, 1.0)}, paper='')\n"
     )
     assert words(_bare.get(str(path)).space) == {"learning_rate": "log-uniform 0.1 to 1"}
-    assert _bare.guessed_space(str(path)) == ()
+    assert _bare.find(str(path)).guessed == ()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.test_reports import OPTIMIZERS, diverge, odd_runs, record, run
 def compared(
     results: Results, newcomers: tuple[str, ...] = ("adam",), rivals: tuple[str, ...] = ("sgd",)
 ) -> Comparison:
-    return Comparison(results, newcomers, rivals, {"lion": "there are no baselines of it"}, [])
+    return Comparison(results, newcomers, rivals, {"lion": "there are no baselines of it"})
 
 
 @pytest.fixture
