@@ -21,6 +21,7 @@ import optimizers
 from bench.apart_child import CLOSED, IMPORTS, LONGEST
 from bench.errors import UserError
 from bench.findings import Finding
+from bench.machine import Slot
 from bench.worker import environment
 from optimizers import OptimizerError
 from optimizers._own import is_listed
@@ -136,7 +137,7 @@ def _started(spec: str, strict: bool, timeout: float) -> Iterator["_Watched"]:
             stderr=subprocess.STDOUT,
             pass_fds=(theirs, their_trace),
             start_new_session=True,
-            env={**os.environ, **environment(None), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **environment(Slot()), "PYTHONUNBUFFERED": "1"},
         )
     except OSError as error:
         os.close(pipe)

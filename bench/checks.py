@@ -257,6 +257,22 @@ def _same_description(optimizer: Optimizer, tree: PyTree, floats: dict[str, Any]
     _compare("updates", jax.eval_shape(lambda p: p, tree), stepped[0])
 
 
+def fits(optimizer: Optimizer) -> str:
+    """Empty if the updates of a dense layer have its parameters' shapes and dtypes, else what differs. Nothing is
+    computed for it. Training adds them up, and would round what does not fit without a word."""
+    layer = {"bias": np.ones(2, np.float32), "kernel": np.ones((3, 2), np.float32)}
+
+    def update(params: PyTree) -> PyTree:
+        transform = optimizer.make()
+        return updated(transform, _loss(0.5, 0.0), transform.init(params), params)[0]
+
+    try:
+        _compare("updates", jax.eval_shape(lambda p: p, layer), jax.eval_shape(update, layer))
+    except Broken as problem:
+        return str(problem)
+    return ""
+
+
 def _dtypes_of(tree: PyTree) -> str:
     return " and ".join(sorted({str(x.dtype) for x in jax.tree.leaves(tree)}))
 

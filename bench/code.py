@@ -43,8 +43,9 @@ def imports(file: Path, root: Path, packages: Iterable[str]) -> set[Path]:
 
 
 def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: frozenset[str]) -> list[Path]:
-    """The files and all that they import of the project, directly or not, sorted; `neutral` are paths relative to
-    `root`, of files or folders, that are left out with what only they import."""
+    """The files and all that they import of the project, directly or not; `neutral` are paths relative to `root`, of
+    files or folders, that are left out with what only they import. Those under `root` come first, sorted, and then the
+    others by name, as they may lie elsewhere on another machine."""
     found: set[Path] = set()
     waiting = set(files)
     while waiting:
@@ -54,7 +55,7 @@ def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: froz
             continue
         found.add(file)
         waiting |= imports(file, root, packages)
-    return sorted(found)
+    return sorted(found, key=lambda file: (0, file) if file.is_relative_to(root) else (1, Path(file.name)))
 
 
 def _source(file: Path) -> _Source:

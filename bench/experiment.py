@@ -3,29 +3,34 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from bench import machine, records, results, runner
+from bench import failures, machine, records, results, runner
+from bench.claims import Claims
 from bench.code import code_digest
 from bench.edges import Edge, edges
 from bench.errors import Unavailable, UserError
-from bench.files import explain, write_atomically
+from bench.files import write_atomically
 from bench.fingerprint import ROOT, fingerprint
-from bench.grid import Cell, Grid, resolve
+from bench.grid import Cell, Grid, is_own, resolve
+from bench.jobs import BASELINE, OpenJob, TimingJob
+from bench.machine import Slot
 from bench.pool import Pool, pool
 from bench.protocol import EXTENSIONS, Protocol
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
-from bench.worker import BASELINE, Failure, Job, TimingJob
+from bench.travel import optimizer_from
+from bench.worker import Failure
 
 TIMEOUT_S = 600.0  # for one unit
+WAIT_S = 0.2  # seconds between looks at whether another command has ended
+IMPORT_S = 120.0  # for an optimizer's file, JAX included
+TIMES = "times"  # the claim on a folder's step times
 
 
 class Watcher:
@@ -43,6 +48,10 @@ class Watcher:
     def timing(self, task: str) -> None:
         """A task's step times are about to be measured."""
 
+    def stop(self) -> bool:
+        """Whether to begin nothing more: what is at hand is finished, and the run ends by KeyboardInterrupt."""
+        return False
+
     def close(self) -> None:
         """The work has ended, well or not."""
 
@@ -53,12 +62,23 @@ class Watcher:
         """Spaces are not extended any further; these best settings lie at edges, if any."""
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """How a run is done, whatever is run."""
+
+    slots: Sequence[Slot]
+    timeout: float
+    watcher: Watcher
+    timed: bool
+
+
 def run(
     suite: str = "core",
     tasks: Sequence[str | Task] | None = None,
     optimizers: Sequence[str] | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
+    memory: int | None = None,
     timeout: float = TIMEOUT_S,
     watcher: Watcher | None = None,
     widen: bool = False,
@@ -72,6 +92,7 @@ def run(
         cannot be fetched is skipped, and the manifest says why.
       out: folder of the run; runs/SUITE if not given.
       workers: processes; as `bench.machine.slots` has it if not given.
+      memory: bytes that each may hold; an equal share of the machine's if not given.
       timeout: seconds that one unit may take.
       watcher: is told how it goes.
       widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
@@ -83,8 +104,9 @@ def run(
       The run's results, the widest one's; units that failed are in `manifest["failed"]`.
 
     Raises:
-      UserError, OptimizerError: a name is wrong, there is no search to widen, or the folder holds another protocol, is
-        in use or cannot be written.
+      UserError, OptimizerError: a name is wrong, there is no search to widen, or the folder holds another protocol or
+        cannot be written.
+      KeyboardInterrupt: the watcher had it stop.
     """
     grid = resolve(suite, tasks, optimizers, **protocol)
     folder = Path(out) if out is not None else Path("runs") / grid.suite.name
@@ -92,15 +114,12 @@ def run(
         raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
     if widen and grid.protocol.trials < 2:
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
-    slots = machine.slots(workers)
-    watcher = watcher or Watcher()
-    done = _complete(folder, grid, slots, timeout, watcher, timed)
-    return _widen(done, grid, slots, timeout, watcher, timed) if widen else done
+    how = _Setting(machine.slots(workers, memory), timeout, watcher or Watcher(), timed)
+    done = _complete(folder, grid, how)
+    return _widen(done, grid, how) if widen else done
 
 
-def _widen(
-    done: Results, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher, timed: bool
-) -> Results:
+def _widen(done: Results, grid: Grid, how: _Setting) -> Results:
     """Runs the grid again with wider and wider spaces, each time in a folder of its own, while best settings lie at
     edges; returns the last run's results."""
     first = done.folder if done.folder.name not in ("", "..") else done.folder.resolve()
@@ -110,64 +129,89 @@ def _widen(
             break
         wider = replace(grid, protocol=grid.protocol.extended(times))
         folder = first.with_name(f"{first.name}-widened-{times}")
-        watcher.widening(found, done.folder, wider, folder)
-        done = _complete(folder, wider, slots, timeout, watcher, timed)
+        how.watcher.widening(found, done.folder, wider, folder)
+        done = _complete(folder, wider, how)
         found = edges(done)
-    watcher.widest(found)
+    how.watcher.widest(found)
     return done
 
 
-def _complete(
-    folder: Path, grid: Grid, slots: list[int | None], timeout: float, watcher: Watcher, timed: bool
-) -> Results:
+def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     """Computes what the folder lacks of the grid."""
-    with _claimed(folder):
-        grid = _prepared(grid, watcher)
-        before = results.read_manifest(folder) or {}
-        _check_protocol(folder, before, grid)
-        prints = grid.fingerprints()
-        asked = _asked(grid, prints)
-        plan = runner.plan(folder, grid, prints)
+    watcher = how.watcher
+    if (file := next((path for path in (folder, *folder.parents) if path.exists()), folder)).is_file():
+        raise UserError(f"{folder} could not be written: {file} is a file, not a folder; choose another with --out")
+    grid = _prepared(grid, watcher)
+    before = results.read_manifest(folder) or {}
+    _check_protocol(folder, before, grid)
+    prints = grid.fingerprints()
+    asked = _asked(grid, prints)
+    plan = runner.plan(folder, grid, prints)
+    _check_own({unit.optimizer_spec for unit in plan.missing}, how)
+    try:
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
-        if not (current and not plan.missing and not (timed and _untimed(folder, grid, prints))):
-            _work(folder, grid, prints, plan, {**before, **asked}, slots, timeout, watcher, timed)
+        if not (current and not plan.missing and not (how.timed and _untimed(folder, grid, prints))):
+            _work(folder, grid, prints, plan, {**before, **asked}, how)
+    finally:
+        watcher.close()
     return results.load(folder)
 
 
+def _check_own(specs: Iterable[str], how: _Setting) -> None:
+    """Refuses optimizers of somebody's code that do not import, before anything is begun.
+
+    Raises:
+      UserError: one does not; what it does when imported is done to a worker.
+    """
+    own = sorted(spec for spec in specs if is_own(spec))
+    waiting = iter(own)
+
+    def draw(worker: int) -> tuple[str, OpenJob] | None:
+        del worker
+        spec = next(waiting, None)
+        return None if spec is None else (spec, OpenJob(optimizer_from(spec, Path.absolute)))
+
+    with pool(how.slots[: len(own)]) as workers:
+        for ended in workers.run(draw, lambda _: min(how.timeout, IMPORT_S)):
+            if ended is not None and isinstance(ended.outcome, Failure):
+                about = "" if ended.tag in ended.outcome.reason else f"optimizer {ended.tag!r}: when imported, "
+                raise UserError(f"{about}{ended.outcome.reason}")
+
+
 def _work(
-    folder: Path,
-    grid: Grid,
-    prints: Mapping[Cell, str],
-    plan: Plan,
-    manifest: dict[str, Any],
-    slots: list[int | None],
-    timeout: float,
-    watcher: Watcher,
-    timed: bool,
+    folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting
 ) -> None:
-    manifest = {"failed": {}, "wall": {}, **manifest, "environment": machine.environment()}
-    try:
+    manifest = {"wall": {}, **manifest, "failed": {}, "environment": machine.environment()}
+    names = [unit.name for unit in plan.wanted]
+
+    def keep() -> None:
+        manifest["failed"] = failures.reasons(folder, names)
         results.write_manifest(folder, manifest)
-        begin = time.monotonic()
-        with pool(slots[: max(1, len(plan.missing))]) as workers:
-            progress = runner.sweep(folder, plan, grid.protocol, workers, timeout, watcher.swept)
-            swept = time.monotonic()
-            manifest["failed"] = {name: failure.reason for name, failure in sorted(progress.failed.items())}
-            _write_details(folder, progress.failed)
-            results.write_manifest(folder, manifest)
-            if timed:
-                _time(folder, grid, prints, workers, progress.homes, timeout, watcher)
-        if plan.missing:
-            manifest["wall"] = {
-                "units": len(plan.missing),
-                "workers": len(slots),
-                "sweep_s": round(swept - begin, 1),
-                "timing_s": round(time.monotonic() - swept, 1),
-            }
-        results.write_manifest(folder, manifest)
-    finally:
-        watcher.close()
+
+    def show(progress: Progress) -> None:
+        if progress.failed.keys() - manifest["failed"].keys():
+            keep()
+        how.watcher.swept(progress)
+
+    keep()
+    begin = time.monotonic()
+    with pool(how.slots[: max(1, len(plan.missing))]) as workers:
+        progress = runner.sweep(folder, plan, grid.protocol, workers, how.timeout, show, how.watcher.stop)
+        swept = time.monotonic()
+        keep()
+        if how.timed:
+            _time(folder, grid, prints, workers, progress.homes, how)
+    if how.watcher.stop():
+        raise KeyboardInterrupt
+    if plan.missing:
+        manifest["wall"] = {
+            "units": len(plan.missing),
+            "workers": len(how.slots),
+            "sweep_s": round(swept - begin, 1),
+            "timing_s": round(time.monotonic() - swept, 1),
+        }
+    keep()
 
 
 def _prepared(grid: Grid, watcher: Watcher) -> Grid:
@@ -181,25 +225,6 @@ def _prepared(grid: Grid, watcher: Watcher) -> Grid:
             except Unavailable as error:
                 skipped[task.name] = str(error)
     return grid.without(skipped) if skipped else grid
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process, so that two commands do not do the same work."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"another command is at work on {folder}; wait for it or choose another folder with --out"
-        ) from None
-    except OSError as error:
-        raise UserError(explain(error, folder / "run.json")) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
@@ -227,14 +252,6 @@ def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
         "skipped": dict(grid.skipped),
         "fingerprints": {f"{task}--{optimizer}": value for (task, optimizer), value in prints.items()},
     }
-
-
-def _write_details(folder: Path, failed: Mapping[str, Failure]) -> None:
-    """Tracebacks of this run's failures, one file a unit; those of earlier runs go."""
-    for old in (folder / "failures").glob("*.txt"):
-        old.unlink()
-    for name, failure in failed.items():
-        write_atomically(folder / "failures" / f"{name}.txt", f"{failure.reason}\n\n{failure.details}".encode())
 
 
 def _timing_print(cell_print: str) -> str:
@@ -265,35 +282,49 @@ def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, 
 
 
 def _time(
-    folder: Path,
-    grid: Grid,
-    prints: Mapping[Cell, str],
-    workers: Pool,
-    homes: Mapping[str, int],
-    timeout: float,
-    watcher: Watcher,
+    folder: Path, grid: Grid, prints: Mapping[Cell, str], workers: Pool, homes: Mapping[str, int], how: _Setting
 ) -> None:
     """Measures step times where they are missing, one task at a time on an otherwise idle machine.
 
-    `homes` are the workers that have the tasks' programs already.
+    `homes` are the workers that have the tasks' programs already. Of several commands on a folder one measures, and
+    the others wait for it.
     """
-    todo = _untimed(folder, grid, prints)
-    for number in range(len(workers.workers)):
-        own = iter([task for task in grid.tasks if task.name in todo and homes.get(task.name, 0) == number])
+    with closing(Claims(folder)) as claims:
+        while not claims.take(TIMES):
+            if how.watcher.stop():
+                return
+            time.sleep(WAIT_S)
+        todo = _untimed(folder, grid, prints)
+        waiting = [task for task in grid.tasks if task.name in todo]
+        at_work: list[Task] = []
 
-        def draw(worker: int, number: int = number, own: Iterator[Task] = own) -> tuple[Task, Job] | None:
-            task = next(own, None) if worker == number else None  # the others stay idle, so as not to disturb
-            if task is None:
-                return None
-            watcher.timing(task.name)
-            settings = {grid.optimizers[name]: setting for name, setting in todo[task.name].items()}
-            cells = {grid.optimizers[name]: prints[task.name, name] for name in todo[task.name]}
-            fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **cells}
-            return task, TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
+        def draw(worker: int) -> tuple[Task, TimingJob] | None:
+            if at_work or how.watcher.stop():
+                return None  # the others stay idle, so as not to disturb
+            for task in waiting:
+                home = homes.get(task.name, worker)
+                if home == worker or home not in workers.numbers:
+                    waiting.remove(task)
+                    at_work.append(task)
+                    how.watcher.timing(task.name)
+                    return task, _timing_job(task, grid, prints, todo[task.name])
+            return None
 
-        for ended in workers.run(draw, lambda _: timeout * len(grid.optimizers)):
-            if ended is not None and not isinstance(ended.outcome, Failure):
-                _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
+        more = lambda: bool(waiting) and not how.watcher.stop()  # noqa: E731
+        for ended in workers.run(draw, lambda _: how.timeout * len(grid.optimizers), more):
+            if ended is not None:
+                at_work.clear()
+                if not isinstance(ended.outcome, Failure):
+                    _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
+
+
+def _timing_job(
+    task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: Mapping[str, Mapping[str, float]]
+) -> TimingJob:
+    settings = {grid.optimizers[name]: setting for name, setting in chosen.items()}
+    cells = {grid.optimizers[name]: prints[task.name, name] for name in chosen}
+    fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **cells}
+    return TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
 
 
 def _keep_times(folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str]) -> None:

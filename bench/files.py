@@ -23,10 +23,12 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise UserError(explain(error, path)) from error
+        if isinstance(error, OSError):
+            raise UserError(explain(error, path)) from error
+        raise
 
 
 def explain(error: OSError, path: Path) -> str:

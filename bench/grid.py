@@ -11,6 +11,7 @@ from bench.errors import UserError
 from bench.fingerprint import fingerprint
 from bench.protocol import Protocol
 from bench.task import Task
+from optimizers._own import is_listed
 
 Cell = tuple[str, str]  # (task, optimizer)
 Item = TypeVar("Item")
@@ -99,15 +100,21 @@ def _listed(
 
 
 def _check_optimizer(spec: str) -> None:
-    """Refuses an optimizer that cannot be had; one that is not plainly of the catalogue is imported, and so is JAX."""
+    """Refuses an optimizer that cannot be had, as far as can be told without running anybody's code; what is not
+    plainly of the catalogue is imported, and so is JAX."""
     optimizers.source_files(spec)
     parsed = optimizers.parse(spec)
     if parsed.is_path and parsed.name in optimizers.names():
         raise UserError(f"optimizer {spec!r}: the catalogue has an optimizer {parsed.name}; give the file another name")
-    if parsed.is_path or parsed.attr or parsed.fixed:
+    if (parsed.attr or parsed.fixed) and not is_own(spec):
         from optimizers import _bare
 
         _bare.get(spec)
+
+
+def is_own(spec: str) -> bool:
+    """Whether an optimizer is somebody's code: neither the catalogue's nor optax's."""
+    return not is_listed(spec) and optimizers.layers(spec)[1].split(":")[0].split(".")[0] != "optax"
 
 
 def _check_task(task: Task, spec: str | Task) -> None:

@@ -1,17 +1,26 @@
 """Worker processes, one to a core: jobs in, outcomes out. A worker that dies or overruns fails its own job only."""
 
 import multiprocessing
+import os
+import shutil
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from bench.worker import Failure, Job, serve
+from bench import machine
+from bench.machine import Slot
+from bench.worker import Failure, Job, serve, workplace
 
 Tag = TypeVar("Tag")
+Draw = Callable[[int], tuple[Tag, Job] | None]
+TICK_S = 0.25
+OUTSIDE = {-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -19,7 +28,7 @@ _spawn = multiprocessing.get_context("spawn")
 class Worker:
     """One process that does one job at a time; restarted when it has died or was stopped."""
 
-    core: int | None
+    slot: Slot
     process: BaseProcess = field(init=False)
     pipe: Connection = field(init=False)
     since: float = 0.0
@@ -29,14 +38,18 @@ class Worker:
 
     def _start(self) -> None:
         self.pipe, theirs = _spawn.Pipe()
-        self.process = _spawn.Process(target=serve, args=(theirs, self.core), daemon=True)
+        self.process = _spawn.Process(target=serve, args=(theirs, self.slot), daemon=True)
         self.process.start()
         theirs.close()
 
     def submit(self, job: Job) -> None:
-        """Gives an idle worker something to do."""
+        """Gives an idle worker something to do; one that has died meanwhile is replaced."""
         self.since = time.monotonic()
-        self.pipe.send(job)
+        try:
+            self.pipe.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            self.restart()
+            self.pipe.send(job)
 
     def outcome(self) -> Any:
         """What the job gave; a Failure where the process died at it, in which case a new one stands ready."""
@@ -46,14 +59,29 @@ class Worker:
             self.process.join(timeout=5)
             code = self.process.exitcode
             self.restart()
-            how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-            return Failure(f"the worker process died ({how}); too little memory is the usual cause", repeats=False)
+            if code is None or code >= 0:
+                return Failure(f"its code ended the worker process (exit status {code})", repeats=False)
+            name = signal.Signals(-code).name
+            memory = "; too little memory is the usual cause" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
+            return Failure(f"its worker process was ended by {name}{memory}", repeats=False, lost=code in OUTSIDE)
+
+    def overrun(self, allowed: float) -> Failure | None:
+        """Why the worker must be stopped, if it has taken more seconds than allowed, or more memory."""
+        if time.monotonic() - self.since > allowed:
+            return Failure(f"stopped after {allowed:g} s; --timeout allows more")
+        if self.slot.memory is not None and machine.taken(self.process.pid or 0) > self.slot.memory:
+            return Failure(f"took more memory than {machine.shown(self.slot.memory)}; --memory allows more")
+        return None
 
     def stop(self) -> None:
-        """Ends the process at once."""
-        self.process.kill()
-        self.process.join()
+        """Ends the process and all that it started, at once."""
+        number = self.process.pid or 0
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(number, signal.SIGKILL)
+        self.process.kill()  # it may not lead a group of its own yet
+        self.process.join(timeout=10)
         self.pipe.close()
+        shutil.rmtree(workplace(number), ignore_errors=True)
 
     def restart(self) -> None:
         """Ends the process and starts another."""
@@ -73,50 +101,56 @@ class Ended(Generic[Tag]):
 class Pool:
     """Workers that draw jobs until there are none."""
 
-    def __init__(self, workers: list[Worker]) -> None:
-        self.workers = workers
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The workers that there are now."""
+        return range(len(self._workers))
+
+    @property
+    def at_once(self) -> int:
+        """How many of them compute at the same time, rather than take turns."""
+        return len(self._workers) if machine.pinned() else max(1, len({worker.slot.device for worker in self._workers}))
 
     def run(
-        self, draw: Callable[[int], tuple[Tag, Job] | None], timeout: Callable[[Tag], float], tick: float = 0.25
+        self, draw: Draw[Tag], timeout: Callable[[Tag], float], more: Callable[[], bool] = lambda: False
     ) -> Iterator[Ended[Tag] | None]:
-        """Yields each job as it ends, and None at least every `tick` seconds in between.
+        """Yields each job as it ends, and None several times a second in between.
 
         Args:
-          draw: worker's number to its next job and a tag to know it by, or None when there is nothing for it.
+          draw: worker's number to its next job and a tag to know it by, or None when there is nothing for it now.
           timeout: a job's tag to the seconds after which it is stopped, even inside compiled code; its outcome is a
             Failure.
+          more: whether there may be something for idle workers later. Without, it is over when none has a job.
         """
         tags: dict[int, Tag] = {}
-
-        def give(number: int) -> None:
-            drawn = draw(number)
-            if drawn is not None:
-                tags[number], job = drawn
-                self.workers[number].submit(job)
-
-        for number in range(len(self.workers)):
-            give(number)
-        while tags:
-            ready = wait([self.workers[number].pipe for number in tags], timeout=tick)
+        while True:
+            for number, worker in enumerate(self._workers):
+                if number not in tags and (drawn := draw(number)) is not None:
+                    tags[number], job = drawn
+                    worker.submit(job)
+            if not tags and not more():
+                return
+            ready = wait([self._workers[number].pipe for number in tags], timeout=TICK_S)
             for number in list(tags):
-                worker = self.workers[number]
+                worker = self._workers[number]
                 seconds = time.monotonic() - worker.since
                 if worker.pipe in ready:
                     outcome = worker.outcome()
-                elif seconds > (allowed := timeout(tags[number])):
+                elif (outcome := worker.overrun(timeout(tags[number]))) is not None:
                     worker.restart()
-                    outcome = Failure(f"stopped after {allowed:g} s; --timeout allows more")
                 else:
                     continue
                 yield Ended(tags.pop(number), outcome, seconds)
-                give(number)
             yield None
 
 
 @contextmanager
-def pool(slots: list[int | None]) -> Iterator[Pool]:
-    """A pool with a worker for each entry, pinned to that core where one is named; ended on the way out."""
-    workers = [Worker(core) for core in slots]
+def pool(slots: Sequence[Slot]) -> Iterator[Pool]:
+    """A pool with a worker for each slot; ended on the way out."""
+    workers = [Worker(slot) for slot in slots]
     try:
         yield Pool(workers)
     finally:

@@ -1,58 +1,33 @@
-"""Many units over the workers: who does what next, how long it will take, and what is written down.
+"""Many units over the workers: what is missing of a grid, who does it, and what is written down.
 
-A worker stays with a cell until its replicates are done, so that each cell is compiled once, and with a task until its
-cells are done, so that what a task's optimizers share is made once; what will take longest goes first; an idle worker
-takes cells off the task with most left, and at last replicates off a cell. The runner is the only writer.
+The runner is the only writer. Every unit is claimed before it is begun, so that several commands on one folder share
+the work; what another command has finished, or failed at, meanwhile is taken from the folder.
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Protocol as Interface
 
-import numpy as np
-
-from bench import records
+from bench import failures, records
+from bench.backlog import Backlog, Unit
+from bench.claims import Claims
 from bench.errors import UserError
 from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
+from bench.jobs import SweepJob, Swept
 from bench.machine import pinned
-from bench.pool import Pool
+from bench.pool import Draw, Ended
 from bench.protocol import Protocol
-from bench.records import DamagedRecord, Record, unit_file, unit_name
-from bench.task import Task
-from bench.worker import Failure, Job, SweepJob, Swept
+from bench.records import DamagedRecord, Record, unit_file
+from bench.travel import optimizer_from, task_from
+from bench.worker import Failure
 
-FLOPS = 6e10  # a guess of what a core does a second, until units have been seen
-STEP_S = 5e-6  # a guess of what a step costs beside them
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One replicate of one cell that is wanted, and the record of it that exists, if it only lacks final seeds.
-
-    `optimizer` is its name in records; the specs are what the user wrote, and what a worker is sent.
-    """
-
-    task: Task
-    optimizer: str
-    task_spec: str | Task
-    optimizer_spec: str
-    replicate: int
-    fingerprint: str
-    previous: bytes | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the unit and of its file."""
-        return unit_name(self.task.name, self.optimizer, self.replicate)
-
-    @property
-    def cell(self) -> Cell:
-        """(task, optimizer)."""
-        return self.task.name, self.optimizer
+ATTEMPTS = 3  # at a unit whose worker is ended from outside
 
 
 @dataclass(frozen=True)
@@ -86,24 +61,46 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
         unit = Unit(task, name, grid.specs[task.name], spec, replicate, fingerprints[task.name, name])
         wanted.append(unit)
         try:
-            content = unit_file(folder, unit.name).read_bytes()
-            record = records.decode(content)
-        except FileNotFoundError:
-            missing.append(unit)
+            found = _look(folder, unit, grid.protocol)
         except DamagedRecord as error:
             damaged[unit.name] = str(error)
             missing.append(unit)
-        else:
-            if record.meta.get("protocol") != grid.protocol.identity:
-                raise UserError(
-                    f"{unit_file(folder, unit.name)} is of another protocol; choose another folder with --out"
-                )
-            if record.meta["fingerprint"] != unit.fingerprint:
-                stale.append(unit.name)
-                missing.append(unit)
-            elif record.seeds < grid.protocol.seeds:
-                missing.append(replace(unit, previous=content))
+            continue
+        if found.record is None or not found.whole:
+            missing.append(found.unit)
+        if found.record is not None and found.record.meta["fingerprint"] != unit.fingerprint:
+            stale.append(unit.name)
     return Plan(wanted, missing, stale, damaged)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a folder holds of a unit: its record, if any, whether that is all of it, and the unit that is left to do."""
+
+    record: Record | None
+    whole: bool
+    unit: Unit
+
+
+def _look(folder: Path, unit: Unit, protocol: Protocol) -> _Found:
+    """Reads a unit's file.
+
+    Raises:
+      DamagedRecord: it is no whole record.
+      UserError: it is of another protocol.
+    """
+    path = unit_file(folder, unit.name)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return _Found(None, False, replace(unit, previous=None))
+    record = records.decode(content)
+    if record.meta.get("protocol") != protocol.identity:
+        raise UserError(f"{path} is of another protocol; choose another folder with --out")
+    if record.meta["fingerprint"] != unit.fingerprint:
+        return _Found(record, False, replace(unit, previous=None))
+    whole = record.seeds >= protocol.seeds
+    return _Found(record, whole, replace(unit, previous=None if whole else content))
 
 
 @dataclass
@@ -137,145 +134,165 @@ class Progress:
         return sum(self.done.values())
 
 
+class Team(Interface):
+    """Workers, wherever they are; see `bench.pool.Pool`."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The workers that there are now."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many of them compute at the same time, rather than take turns."""
+        ...
+
+    def run(
+        self,
+        draw: Draw[list[Unit]],
+        timeout: Callable[[list[Unit]], float],
+        more: Callable[[], bool],
+    ) -> Iterator[Ended[list[Unit]] | None]:
+        """Yields each job as it ends, and None several times a second in between."""
+        ...
+
+
 def sweep(
     folder: Path,
     work: Plan,
     protocol: Protocol,
-    workers: Pool,
+    team: Team,
     timeout: float,
     show: Callable[[Progress], None],
+    stop: Callable[[], bool] = lambda: False,
 ) -> Progress:
     """Computes the plan's missing units and writes each as it ends; `show` is told several times a second.
 
-    A unit that fails takes the rest of its cell with it where they would fail alike.
+    A unit that fails takes the rest of its cell with it where they would fail alike; one whose worker is ended from
+    outside is tried again. Once `stop` says so, nothing more is begun, and what is at hand is finished.
 
     Raises:
       UserError: a record could not be written.
     """
-    begin = time.monotonic()
-    progress = Progress(len(work.wanted))
-    missing = {unit.name for unit in work.missing}
-    for unit in work.wanted:
-        progress.done[unit.cell] += unit.name not in missing
-    queue = _Queue(work.missing, protocol, together=max(1, lanes() // protocol.trials))
+    with closing(Claims(folder)) as claims:
+        return _Sweep(folder, work, protocol, claims, stop).run(team, timeout, show)
 
-    def draw(worker: int) -> tuple[list[Unit], Job] | None:
-        units = queue.next(worker)
-        if not units:
+
+class _Sweep:
+    """One command's share of a sweep, and what it knows of the others'."""
+
+    def __init__(self, folder: Path, work: Plan, protocol: Protocol, claims: Claims, stop: Callable[[], bool]) -> None:
+        self._folder, self._protocol, self._claims, self._stop = folder, protocol, claims, stop
+        self._backlog = Backlog(work.missing, protocol, together=max(1, lanes() // protocol.trials))
+        self._elsewhere: dict[str, Unit] = {}  # claimed by other commands
+        self._losses: Counter[str] = Counter()
+        self._failed_before = failures.stamps(folder)
+        self._progress = Progress(len(work.wanted))
+        missing = {unit.name for unit in work.missing}
+        for unit in work.wanted:
+            self._progress.done[unit.cell] += unit.name not in missing
+
+    def run(self, team: Team, timeout: float, show: Callable[[Progress], None]) -> Progress:
+        """Works until nothing is left, here or at another command."""
+        begin, progress = time.monotonic(), self._progress
+
+        def allowed(units: list[Unit]) -> float:
+            return timeout * len(units) * (1 if pinned() else len(team.numbers))  # others may be at the accelerator
+
+        for ended in team.run(self._draw, allowed, self._waits):
+            progress.seconds = time.monotonic() - begin
+            progress.latest = None
+            if ended is not None:
+                for unit in ended.tag:
+                    progress.running.remove(unit)
+                if isinstance(ended.outcome, Failure):
+                    self._fail(ended.tag, ended.outcome)
+                else:
+                    self._keep(ended.tag, ended.outcome)
+            self._ask_elsewhere()
+            remaining = self._backlog.remaining(progress.running)
+            progress.remaining_s = None if remaining is None else remaining / max(1, team.at_once)
+            show(progress)
+        return progress
+
+    def _draw(self, worker: int) -> tuple[list[Unit], SweepJob] | None:
+        while not self._stop():
+            drawn = self._backlog.next(worker)
+            if not drawn:
+                return None
+            units = [unit for unit in map(self._claimed, drawn) if unit is not None]
+            if units:
+                self._progress.running.extend(units)
+                self._progress.homes.setdefault(units[0].task.name, worker)
+                replicates = {unit.replicate: unit.previous for unit in units}
+                first = units[0]
+                specs = task_from(first.task_spec, Path.absolute), optimizer_from(first.optimizer_spec, Path.absolute)
+                return units, SweepJob(*specs, self._protocol, replicates, first.fingerprint)
+        return None
+
+    def _waits(self) -> bool:
+        return bool(self._elsewhere) and not self._stop()
+
+    def _claimed(self, unit: Unit) -> Unit | None:
+        """What is left to do of a unit, which is then claimed; None where that is nothing, or another's."""
+        if not self._claims.take(unit.name):
+            self._elsewhere[unit.name] = unit
             return None
-        progress.running.extend(units)
-        progress.homes.setdefault(units[0].task.name, worker)
-        replicates = {unit.replicate: unit.previous for unit in units}
-        first = units[0]
-        return units, SweepJob(first.task_spec, first.optimizer_spec, protocol, replicates, first.fingerprint)
+        try:
+            found = _look(self._folder, unit, self._protocol)
+        except DamagedRecord:
+            return unit
+        if not found.whole:
+            return found.unit
+        self._progress.done[unit.cell] += 1
+        self._claims.release(unit.name)
+        return None
 
-    def allowed(units: list[Unit]) -> float:
-        return timeout * len(units) * (1 if pinned() else len(workers.workers))  # others may be at the accelerator
-
-    for ended in workers.run(draw, allowed):
-        progress.seconds = time.monotonic() - begin
-        progress.latest = None
-        if ended is not None:
-            units = ended.tag
-            for unit in units:
-                progress.running.remove(unit)
-            if isinstance(ended.outcome, Failure) and len(units) > 1:
-                queue.split(units)  # one of them may be to blame, or their number
-            elif isinstance(ended.outcome, Failure):
-                rest = queue.drop(units[0].cell) if ended.outcome.repeats else []
-                for unit in (*units, *rest):
-                    progress.failed[unit.name] = ended.outcome
+    def _ask_elsewhere(self) -> None:
+        """Takes over what other commands have done, failed at or left."""
+        for name, unit in list(self._elsewhere.items()):
+            if not self._claims.take(name):
+                continue
+            del self._elsewhere[name]
+            left = self._claimed(unit)
+            if left is None:
+                continue
+            failed = failures.stamps(self._folder).get(name)
+            if failed is not None and failed != self._failed_before.get(name):
+                self._progress.failed[name] = Failure(failures.reasons(self._folder, [name])[name])
             else:
-                for unit, record in zip(units, ended.outcome.records, strict=True):
-                    records.save(folder, record, unit.name)
-                    progress.latest = records.decode(record)
-                    progress.done[unit.cell] += 1
-                    progress.runs += _runs(progress.latest)
-                queue.learn(units, ended.outcome)
-        remaining = queue.remaining(progress.running)
-        at_once = len(workers.workers) if pinned() else 1
-        progress.remaining_s = None if remaining is None else remaining / at_once
-        show(progress)
-    return progress
+                self._backlog.back([left])
+            self._claims.release(name)
+
+    def _keep(self, units: Sequence[Unit], swept: Swept) -> None:
+        for unit, record in zip(units, swept.records, strict=True):
+            records.save(self._folder, record, unit.name)
+            failures.clear(self._folder, unit.name)
+            self._claims.release(unit.name)
+            self._progress.latest = records.decode(record)
+            self._progress.done[unit.cell] += 1
+            self._progress.runs += _runs(self._progress.latest)
+        self._backlog.learn(units, swept)
+
+    def _fail(self, units: Sequence[Unit], failure: Failure) -> None:
+        first = units[0]
+        failed = list(units)
+        if len(units) > 1:
+            self._backlog.split(units)  # one of them may be to blame, or their number
+            failed = []
+        elif failure.lost and self._losses[first.name] + 1 < ATTEMPTS:
+            self._losses[first.name] += 1
+            self._backlog.back(units)
+            failed = []
+        elif failure.repeats or failure.lost:
+            failed += self._backlog.drop(first.cell)
+        for unit in failed:
+            failures.save(self._folder, unit.name, failure)
+            self._progress.failed[unit.name] = failure
+        for unit in units:
+            self._claims.release(unit.name)
 
 
 def _runs(record: Record) -> int:
     """Training runs that made a record."""
     return int(record.arrays["search/diverged"].size + record.arrays["final/diverged"].size)
-
-
-class _Queue:
-    """Units that wait, by cell, and the seconds they are expected to take; `together` of a cell make a job."""
-
-    def __init__(self, units: Iterable[Unit], protocol: Protocol, together: int) -> None:
-        self._waiting: dict[Cell, list[Unit]] = defaultdict(list)
-        for unit in units:
-            self._waiting[unit.cell].append(unit)
-        self._together = together
-        self._apart: set[Cell] = set()  # cells whose units go one at a time
-        self._fresh = set(self._waiting)  # cells that nobody has begun
-        self._begun: set[str] = set()  # tasks that somebody has begun
-        self._at: dict[int, Cell] = {}  # the cell that each worker is at
-        self._runs = protocol.trials + 1.5 * protocol.seeds  # the two selections often choose the same trial
-        self._points = protocol.evaluations + 1
-        self._run_s: dict[str, list[float]] = defaultdict(list)  # by task
-        self._ratios: list[float] = []  # of what a unit took to what was guessed
-        self._setup_s: list[float] = []
-
-    def next(self, worker: int) -> list[Unit]:
-        """A worker's next units: of its own cell, else of a new cell of its task, else of the longest task that nobody
-        has begun, else of a new cell of the task with most left, else of any cell of it."""
-        cell = self._at.get(worker, ("", ""))
-        if not self._waiting.get(cell):
-            left = {c: len(units) * self._expected(units[0]) for c, units in self._waiting.items() if units}
-            if not left:
-                return []
-            by_task: dict[str, float] = defaultdict(float)
-            for (task, _), seconds in left.items():
-                by_task[task] += seconds
-            fresh = [c for c in left if c in self._fresh]
-            own = [c for c in fresh if c[0] == cell[0]]
-            untouched = [c for c in fresh if c[0] not in self._begun]
-            cell = max(own or untouched or fresh or left, key=lambda c: (by_task[c[0]], left[c]))
-        self._at[worker] = cell
-        self._begun.add(cell[0])
-        self._fresh.discard(cell)
-        count = 1 if cell in self._apart else self._together
-        units, self._waiting[cell] = self._waiting[cell][:count], self._waiting[cell][count:]
-        return units
-
-    def split(self, units: Sequence[Unit]) -> None:
-        """Puts units back that failed together, to be done one at a time."""
-        self._apart.add(units[0].cell)
-        self._waiting[units[0].cell] = [*units, *self._waiting[units[0].cell]]
-
-    def drop(self, cell: Cell) -> list[Unit]:
-        """Takes the rest of a cell off the queue."""
-        self._fresh.discard(cell)
-        return self._waiting.pop(cell, [])
-
-    def learn(self, units: Sequence[Unit], swept: Swept) -> None:
-        """Corrects the guesses by what units took. Only a cell's first ones have anything to set up."""
-        if swept.setup_s > 0.05:
-            self._setup_s.append(swept.setup_s)
-        if all(unit.previous is None for unit in units):
-            each = swept.run_s / len(units)
-            self._run_s[units[0].task.name].append(each)
-            self._ratios.append(each / self._guess(units[0]))
-
-    def remaining(self, running: Sequence[Unit]) -> float | None:
-        """Worker-seconds of all that waits and, taken as half done, runs; None before any unit has ended."""
-        if not self._ratios:
-            return None
-        waiting = sum(len(units) * self._expected(units[0]) for units in self._waiting.values() if units)
-        at_hand = sum(self._expected(unit) for unit in running) / 2
-        return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s or [0.0]))
-
-    def _guess(self, unit: Unit) -> float:
-        return self._runs * (unit.task.run_cost(self._points) / FLOPS + unit.task.steps * STEP_S)
-
-    def _expected(self, unit: Unit) -> float:
-        seen = self._run_s.get(unit.task.name)
-        if seen:
-            return float(np.mean(seen))
-        return self._guess(unit) * (float(np.median(self._ratios)) if self._ratios else 1.0)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import optimizers
-from bench import tasks, worker
+from bench import jobs, tasks
 from bench.fingerprint import fingerprint
 from bench.protocol import Protocol
 from optimizers import OptimizerError, _bare
@@ -179,7 +179,7 @@ def test_the_front_door_gives_what_runs_for_the_catalogue() -> None:
 def test_a_run_searches_what_was_guessed(tmp_path: Path) -> None:
     spec, protocol = written(tmp_path, "lr=0.1, momentum=0.9", "optax.sgd(lr, momentum)"), Protocol(steps=20)
     expected = fingerprint(tasks.get("breast_cancer", 20), spec, protocol)
-    program = worker._program("breast_cancer", spec, protocol, expected, 1)
+    program = jobs._program("breast_cancer", spec, protocol, expected, 1)
     assert words(program.optimizer.space) == words(_bare.get(spec).space)
     assert set(program.optimizer.space) == {"learning_rate", "momentum"}
 

@@ -290,14 +290,6 @@ def test_lists_name_what_there_is(optgrid: Command) -> None:
     assert "smoke" in optgrid("list", "suites").stdout
 
 
-def test_two_commands_do_not_work_on_one_folder(optgrid: Command, finished: Path) -> None:
-    from filelock import FileLock
-
-    with FileLock(finished / ".lock"):
-        done = optgrid("run", *SMALL, "--out", finished, expect=2)
-    assert "another command is at work on" in done.stderr
-
-
 def test_check_says_what_is_broken_and_where(optgrid: Command, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import fingerprint, machine, tasks, worker
 from bench.errors import UserError
+from bench.machine import Slot
 from bench.pool import Ended, pool
 from bench.protocol import Protocol
 from bench.worker import Failure, Job
@@ -52,6 +56,31 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Hoard:
+    """Takes memory until there is none; what is taken is touched, a little at a time or all at once."""
+
+    chunk: int
+
+    def __call__(self) -> int:
+        held = []
+        while True:
+            held.append(bytearray(self.chunk))
+
+
+@dataclass(frozen=True)
+class Breed:
+    """Starts a process that would outlive it, and dies or waits."""
+
+    file: Path
+    then: Job
+
+    def __call__(self) -> Any:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        self.file.write_text(str(child.pid))
+        return self.then()
+
+
+@dataclass(frozen=True)
 class Cores:
     def __call__(self) -> set[int]:
         return os.sched_getaffinity(0)
@@ -59,7 +88,7 @@ class Cores:
 
 def outcomes(jobs: list[Job], workers: int = 1, timeout: float = 30.0) -> list[Any]:
     waiting = list(enumerate(jobs))
-    with pool([None] * workers) as team:
+    with pool([Slot()] * workers) as team:
         ended = [
             e for e in team.run(lambda worker: waiting.pop(0) if waiting else None, lambda _: timeout) if e is not None
         ]
@@ -80,8 +109,10 @@ def test_faults_cost_their_own_job_only() -> None:
     assert (first, last) == (1, 2)
     assert raised.reason == "ValueError: broken"
     assert "Traceback" in raised.details
-    assert "died (signal 9)" in killed.reason
-    assert "died (exit status 3)" in left.reason
+    assert killed.reason == "its worker process was ended by SIGKILL; too little memory is the usual cause"
+    assert killed.lost
+    assert left.reason == "its code ended the worker process (exit status 3)"
+    assert not left.lost
     assert told == Failure("yours")
 
 
@@ -93,11 +124,61 @@ def test_a_job_that_hangs_is_stopped_in_time() -> None:
     assert time.monotonic() - begin < 30
 
 
+@pytest.mark.parametrize("chunk", [10**6, 10**9])
+def test_memory_is_bounded(chunk: int) -> None:
+    waiting: list[Job] = [Hoard(chunk), Answer(4)]
+    with pool([Slot(memory=machine.LEAST)]) as team:
+        drawn = team.run(lambda worker: ("", waiting.pop(0)) if waiting else None, lambda _: 60.0)
+        hoarded, after = [ended.outcome for ended in drawn if ended is not None]
+    assert "--memory allows more" in hoarded.reason
+    assert not hoarded.lost
+    assert after == 4
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("then", [Hang(), Leave()])
+def test_what_a_job_started_ends_with_its_worker(tmp_path: Path, then: Job) -> None:
+    outcomes([Breed(tmp_path / "pid", then)], timeout=5)
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
+def test_a_worker_that_died_idle_is_replaced() -> None:
+    with pool([Slot()]) as team:
+        [member] = team._workers
+        os.kill(member.process.pid or 0, signal.SIGKILL)
+        member.process.join()
+        waiting: list[Job] = [Answer(5)]
+        drawn = team.run(lambda worker: ("", waiting.pop(0)) if waiting else None, lambda _: 30.0)
+        assert [ended.outcome for ended in drawn if ended is not None] == [5]
+
+
+def test_idle_workers_are_asked_again_while_there_may_be_more() -> None:
+    asked = iter([None, None, ("late", Answer(6))])
+    state = {"more": True}
+
+    def draw(worker: int) -> tuple[str, Job] | None:
+        del worker
+        drawn = next(asked, None)
+        state["more"] = state["more"] and drawn is None
+        return drawn
+
+    with pool([Slot()]) as team:
+        ended = [e for e in team.run(draw, lambda _: 30.0, lambda: state["more"]) if e is not None]
+    assert [e.outcome for e in ended] == [6]
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot pin processes")
 def test_a_worker_keeps_to_its_core() -> None:
     core = min(os.sched_getaffinity(0))
     waiting = [("", Cores())]
-    with pool([core]) as team:
+    with pool([Slot(core)]) as team:
         ended = [
             e
             for e in team.run(lambda worker: waiting.pop() if waiting else None, lambda _: 30.0)
@@ -106,34 +187,62 @@ def test_a_worker_keeps_to_its_core() -> None:
     assert ended[0].outcome == {core}
 
 
-def test_workers_are_pinned_on_a_cpu_and_share_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_pinned_on_a_cpu_and_share_each_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = machine.cores()
-    assert machine.slots() == cores
-    assert machine.slots(1) == cores[:1]
-    assert machine.slots(len(cores) + 1) == [None] * (len(cores) + 1)
+    assert [slot.core for slot in machine.slots()] == cores
+    assert [slot.core for slot in machine.slots(1)] == cores[:1]
+    assert [slot.core for slot in machine.slots(len(cores) + 1)] == [None] * (len(cores) + 1)
+    assert {slot.device for slot in machine.slots()} == {None}
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
-    assert machine.slots() == [None] * min(machine.SHARERS, len(cores))
-    assert machine.slots(2) == [None] * 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
+    monkeypatch.setattr(machine, "cores", lambda: list(range(16)))
+    assert [slot.device for slot in machine.slots()] == ["2", "5"] * machine.SHARERS
+    assert {slot.core for slot in machine.slots()} == {None}
+    assert [slot.device for slot in machine.slots(3)] == ["2", "5", "2"]
+    assert worker.environment(machine.slots(2)[1])["CUDA_VISIBLE_DEVICES"] == "5"
     with pytest.raises(UserError, match="--workers must be at least 1"):
         machine.slots(0)
+
+
+def test_memory_is_shared_equally_unless_it_is_given() -> None:
+    assert [slot.memory for slot in machine.slots(2, 2 * 10**9)] == [2 * 10**9] * 2
+    each = machine.slots(2)[0].memory
+    assert each is not None
+    assert machine.LEAST <= each <= max(machine.LEAST, machine.total_memory() / 2)
+    with pytest.raises(UserError, match=r"--memory must be at least 1\.07 GB, which any worker needs, not 2 kB"):
+        machine.slots(2, 2000)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2000000000", 2 * 10**9), ("4GB", 4 * 10**9), ("512 MiB", 2**29), ("1.5g", 1.5e9), (" 2TiB ", 2**41)],
+)
+def test_sizes_are_read_as_they_are_written(text: str, size: int) -> None:
+    assert machine.size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "4 apples", "1e9", "nan"])
+def test_what_is_no_size_is_named(text: str) -> None:
+    with pytest.raises(UserError, match=f"a size is a number and a unit, as in 4GB or 512MiB, not '{text}'"):
+        machine.size(text)
 
 
 def test_an_accelerator_has_wide_programs_and_flags_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
     assert fingerprint.lanes() == fingerprint.WIDE > 1
-    assert worker.environment(None)["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
-    flags = worker.environment(None)["XLA_FLAGS"]
+    assert worker.environment(Slot())["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
+    flags = worker.environment(Slot())["XLA_FLAGS"]
     assert flags == f"{fingerprint.FLAGS['cuda']} --xla_dump_to=here"
     monkeypatch.setenv("XLA_FLAGS", flags)  # as a worker's own children see it
-    assert worker.environment(None)["XLA_FLAGS"] == flags
+    assert worker.environment(Slot())["XLA_FLAGS"] == flags
 
 
 @pytest.mark.parametrize("platform", ["cpu", "cuda"])
 def test_a_worker_has_the_fingerprint_that_its_parent_asked_for(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", platform)
     asked = fingerprint.fingerprint(tasks.get("diabetes"), "sgd", Protocol())
-    for name, value in worker.environment(None).items():
+    for name, value in worker.environment(Slot()).items():
         monkeypatch.setenv(name, value)
     assert fingerprint.fingerprint(tasks.get("diabetes"), "sgd", Protocol()) == asked
 

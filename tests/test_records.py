@@ -150,7 +150,8 @@ class TestFingerprint:
             self.of(optimizer=str(tmp_path / "broken.py"))
 
     def test_code_that_changed_since_the_run_began_is_refused(self) -> None:
-        from bench.worker import SweepJob, attempt
+        from bench.jobs import SweepJob
+        from bench.worker import attempt
 
         failure = attempt(SweepJob(self.task, "sgd", self.protocol, {0: None}, "of the code as it was"))
         assert "was changed while the run went on" in failure.reason

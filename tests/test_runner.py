@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from bench import experiment, records, runner
+from bench.backlog import Backlog, Unit
 from bench.errors import UserError
 from bench.grid import resolve
+from bench.jobs import Swept
 from bench.pool import Ended
 from bench.protocol import Protocol
-from bench.runner import Unit, _Queue
 from bench.task import Task
-from bench.worker import Failure, Job, Swept
+from bench.worker import Failure, Job
 from tests.toy import Quadratic
 
 LONG, SHORT = Quadratic(name="long", steps=1000), Quadratic(name="short", steps=10)
@@ -23,31 +24,31 @@ def units(task: Quadratic, optimizer: str) -> list[Unit]:
     return [Unit(task, optimizer, task, optimizer, replicate, "print") for replicate in range(3)]
 
 
-def drawn(queue: _Queue, workers: Sequence[int]) -> list[tuple[str, str]]:
+def drawn(queue: Backlog, workers: Sequence[int]) -> list[tuple[str, str]]:
     """The cells of the units that the workers draw, in that order."""
     return [unit.cell for units in map(queue.next, workers) for unit in units]
 
 
 def test_a_worker_finishes_its_cell_then_its_task_and_the_longest_task_goes_first() -> None:
-    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(SHORT, "b"), PROTOCOL, 1)
+    queue = Backlog(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(SHORT, "b"), PROTOCOL, 1)
     assert drawn(queue, [0, 0, 0, 0, 0, 0, 0]) == [*[("long", "a")] * 3, *[("long", "b")] * 3, ("short", "a")]
 
 
 def test_workers_share_the_tasks_and_then_the_cells_of_the_one_with_most_left() -> None:
-    queue = _Queue(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(LONG, "c"), PROTOCOL, 1)
+    queue = Backlog(units(SHORT, "a") + units(LONG, "a") + units(LONG, "b") + units(LONG, "c"), PROTOCOL, 1)
     assert drawn(queue, [0, 1]) == [("long", "a"), ("short", "a")]
     assert drawn(queue, [1, 1, 1]) == [*[("short", "a")] * 2, ("long", "b")]
     assert drawn(queue, [0, 0, 0]) == [*[("long", "a")] * 2, ("long", "c")]
 
 
 def test_an_idle_worker_takes_replicates_off_another_cell() -> None:
-    queue = _Queue(units(LONG, "a"), PROTOCOL, 1)
+    queue = Backlog(units(LONG, "a"), PROTOCOL, 1)
     taken = [queue.next(worker) for worker in (0, 1, 0, 1)]
     assert [[unit.replicate for unit in units] for units in taken] == [[0], [1], [2], []]
 
 
 def test_replicates_of_a_cell_go_together_as_far_as_there_are_lanes() -> None:
-    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 2)
+    queue = Backlog(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 2)
     taken = [queue.next(0) for _ in range(4)]
     assert [[unit.name for unit in units] for units in taken] == [
         ["long--a--r00", "long--a--r01"],
@@ -58,7 +59,7 @@ def test_replicates_of_a_cell_go_together_as_far_as_there_are_lanes() -> None:
 
 
 def test_replicates_that_failed_together_go_one_at_a_time() -> None:
-    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 3)
+    queue = Backlog(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 3)
     queue.split(queue.next(0))
     taken = [queue.next(0) for _ in range(4)]
     assert [[unit.name for unit in units] for units in taken[:3]] == [[f"long--a--r0{r}"] for r in range(3)]
@@ -66,7 +67,7 @@ def test_replicates_that_failed_together_go_one_at_a_time() -> None:
 
 
 def test_what_is_left_is_predicted_from_what_was_seen() -> None:
-    queue = _Queue(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 1)
+    queue = Backlog(units(LONG, "a") + units(LONG, "b"), PROTOCOL, 1)
     assert queue.remaining([]) is None
     queue.learn(queue.next(0), Swept([], setup_s=3.0, run_s=10.0))
     # Two units of the begun cell, three of the other, which must be set up; half of one that runs.
@@ -75,7 +76,7 @@ def test_what_is_left_is_predicted_from_what_was_seen() -> None:
 
 
 def test_a_failed_cell_is_dropped_whole() -> None:
-    queue = _Queue(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 1)
+    queue = Backlog(units(LONG, "a") + units(SHORT, "b"), PROTOCOL, 1)
     [failed] = queue.next(0)
     assert [unit.replicate for unit in queue.drop(failed.cell)] == [1, 2]
     assert drawn(queue, [0]) == [("short", "b")]
@@ -135,29 +136,36 @@ def test_a_budget_replaces_each_tasks_own() -> None:
 class Workers:
     """A pool of two that says who was given what, and does nothing."""
 
+    numbers = (0, 1)
+    at_once = 2
+
     def __init__(self) -> None:
-        self.workers = [None, None]
         self.given: list[tuple[int, str]] = []
 
-    def run(self, draw: Callable[[int], tuple[Task, Job] | None], timeout: float) -> Iterator[Ended[Task]]:
-        """Each worker draws until there is nothing for it."""
+    def run(
+        self, draw: Callable[[int], tuple[Task, Job] | None], timeout: object, more: Callable[[], bool]
+    ) -> Iterator[Ended[Task]]:
+        """Each worker draws in turn; a job ends before the next is drawn."""
         del timeout
-        for worker in range(len(self.workers)):
-            while (drawn := draw(worker)) is not None:
-                self.given.append((worker, drawn[0].name))
-                yield Ended(drawn[0], Failure("it does nothing"), 0.0)
+        while more():
+            for worker in self.numbers:
+                if (drawn := draw(worker)) is not None:
+                    assert all(draw(other) is None for other in self.numbers)  # the others stay idle
+                    self.given.append((worker, drawn[0].name))
+                    yield Ended(drawn[0], Failure("it does nothing"), 0.0)
 
 
-def test_a_task_is_timed_by_the_worker_that_swept_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_task_is_timed_by_the_worker_that_swept_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gone: bool
+) -> None:
     grid = resolve("smoke")
     first, second = (task.name for task in grid.tasks)
     todo = {name: {"sgd": {"learning_rate": 0.1}} for name in (first, second)}
     monkeypatch.setattr(experiment, "_untimed", lambda *_: todo)
     prints = {(task, name): "print" for task in todo for name in grid.optimizers}
     workers = Workers()
-    homes = {first: 1, second: 0}
-    experiment._time(tmp_path, grid, prints, workers, homes, 1.0, experiment.Watcher())  # type: ignore[arg-type]  # no Pool
-    assert workers.given == [(0, second), (1, first)]
-    workers.given.clear()
-    experiment._time(tmp_path, grid, prints, workers, {}, 1.0, experiment.Watcher())  # type: ignore[arg-type]  # no Pool
-    assert workers.given == [(0, first), (0, second)]
+    how = experiment._Setting([], 1.0, experiment.Watcher(), True)
+    homes = {first: 7, second: 7} if gone else {first: 1, second: 0}
+    experiment._time(tmp_path, grid, prints, workers, homes, how)  # type: ignore[arg-type]  # no Pool
+    assert workers.given == ([(0, first), (1, second)] if gone else [(0, second), (1, first)])

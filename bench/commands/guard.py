@@ -18,8 +18,9 @@ def main(specs: Sequence[str], suite: str) -> int:
     """Prints 'same', or what moved and where first; 1 if anything did."""
     name, places = _sides(specs)
     from bench import worker
+    from bench.machine import Slot
 
-    os.environ.update(worker.environment(core=0))  # before JAX is imported: programs as runs have them
+    os.environ.update(worker.environment(Slot(core=0)))  # before JAX is imported: programs as runs have them
     import numpy as np
     from rich.progress import track
 

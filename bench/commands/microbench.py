@@ -89,6 +89,7 @@ def _measure(suites: list[str], args: argparse.Namespace, written: Path, keep: b
 
     from bench import worker
     from bench.errors import UserError
+    from bench.machine import Slot
     from bench.microbench.sides import ONE_THREAD
 
     if find_spec("pytest_benchmark") is None:
@@ -102,7 +103,7 @@ def _measure(suites: list[str], args: argparse.Namespace, written: Path, keep: b
         *(["-k", args.match] if args.match else []),
         *(["--benchmark-autosave", f"--benchmark-storage=file://{args.out.absolute()}"] if keep else []),
     ]
-    return subprocess.run(command, env={**os.environ, **ONE_THREAD, **worker.environment(core=None)}).returncode
+    return subprocess.run(command, env={**os.environ, **ONE_THREAD, **worker.environment(Slot())}).returncode
 
 
 def show(measured: "Microbench", earlier: "Microbench | None" = None) -> None:

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.interrupts import Interrupts
 from bench.edges import Edge
 from bench.experiment import Watcher
 from bench.grid import Grid
@@ -69,6 +70,12 @@ def _at_edges(found: Sequence[Edge]) -> str:
     return ", ".join(list(cells)[:MANY]) + more
 
 
+def _stopping(progress: Progress | None) -> str:
+    at_hand = len(progress.running) if progress is not None else 0
+    waits = f"{at_hand} unit{'s' if at_hand != 1 else ''} at hand to end" if at_hand else "what is at hand to end"
+    return f"stopping: nothing new is begun; waiting for {waits}. Ctrl-C again stops at once"
+
+
 class _Clock:
     """Time left of a run: of its sweep as the runner sees it, and of the times and the report that follow."""
 
@@ -88,6 +95,16 @@ class Lines(Watcher):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._interrupts = Interrupts()
+        self._last: Progress | None = None
+
+    def stop(self) -> bool:
+        """Whether the user wants no more."""
+        return self._interrupts.asked
+
+    def close(self) -> None:
+        """Leaves Ctrl-C to others."""
+        self._interrupts.rest()
 
     def _print(self, words: str) -> None:
         self._console.print(words, markup=False, highlight=False, soft_wrap=True)
@@ -99,10 +116,13 @@ class Lines(Watcher):
     def planned(self, grid: Grid, plan: Plan) -> None:
         """Says what is to be done."""
         self._clock = _Clock(grid)
+        self._last = None
+        self._interrupts.watch(lambda: self._print(_stopping(self._last)))
         self._print(_opening(grid, plan))
 
     def swept(self, progress: Progress) -> None:
         """Says what has just ended."""
+        self._last = progress
         if progress.latest is not None:
             rate = progress.runs / max(progress.seconds, 1e-9)
             self._print(
@@ -141,6 +161,14 @@ class Terminal(Watcher):
         self._best: dict[tuple[str, str], float] = {}
         self._timed: list[str] = []
         self._last: Progress | None = None
+        self._interrupts = Interrupts()
+
+    def stop(self) -> bool:
+        """Whether the user wants no more."""
+        return self._interrupts.asked
+
+    def _tell(self) -> None:
+        self._console.print(_stopping(self._last), markup=False, highlight=False)
 
     def preparing(self, task: str) -> None:
         """Says whose data is fetched."""
@@ -151,6 +179,7 @@ class Terminal(Watcher):
         self._best, self._timed, self._last = {}, [], None
         self._grid = grid
         self._clock = _Clock(grid)
+        self._interrupts.watch(self._tell)
         self._console.print(_opening(grid, plan), markup=False, highlight=False)
 
     def swept(self, progress: Progress) -> None:
@@ -181,7 +210,8 @@ class Terminal(Watcher):
         self._console.print(_widest(found), markup=False, highlight=False)
 
     def close(self) -> None:
-        """Closes the view; the grid as it stood stays on the screen."""
+        """Closes the view; the grid as it stood stays on the screen. Leaves Ctrl-C to others."""
+        self._interrupts.rest()
         if self._live is not None:
             self._live.stop()
             self._live = None

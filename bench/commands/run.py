@@ -26,6 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
+    memory = "for each worker, as in 4GB (default an equal share of the machine's)"
+    parser.add_argument("--memory", metavar="SIZE", help=memory)
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
 
 
@@ -47,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs, reports, and says where everything is; 1 if some units failed."""
     from rich.console import Console
 
-    from bench import experiment
+    from bench import experiment, machine
     from bench.commands import progress, report
 
     console = Console()
@@ -58,6 +60,7 @@ def main(args: argparse.Namespace) -> int:
             optimizers=args.optimizers,
             out=args.out,
             workers=args.workers,
+            memory=None if args.memory is None else machine.size(args.memory),
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,

@@ -143,7 +143,7 @@ class Sides:
           UserError: a worker failed.
         """
         time.sleep(SETTLE_S)
-        job, idle = Train(self._task, OPTIMIZER, self._protocol, runs), set(range(len(self._workers.workers)))
+        job, idle = Train(self._task, OPTIMIZER, self._protocol, runs), set(self._workers.numbers)
 
         def draw(number: int) -> tuple[int, Train] | None:
             if number not in idle:
