@@ -65,6 +65,9 @@ class Backlog:
         self._ratios: list[float] = []  # of what a unit took to what was guessed
         self._setup_s: list[float] = []
 
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     def next(self, worker: int) -> list[Unit]:
         """A worker's next units: of its own cell, else of a new cell of its task, else of the longest task that nobody
         has begun, else of a new cell of the task with most left, else of any cell of it."""

@@ -4,10 +4,12 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 from bench import failures, machine, records, results, runner
 from bench.claims import Claims
@@ -19,12 +21,12 @@ from bench.fingerprint import ROOT, fingerprint
 from bench.grid import Cell, Grid, is_own, resolve
 from bench.jobs import BASELINE, OpenJob, TimingJob
 from bench.machine import Slot
-from bench.pool import Pool, pool
+from bench.pool import Team, pool
 from bench.protocol import EXTENSIONS, Protocol
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
-from bench.travel import optimizer_from
+from bench.travel import Place, optimizer_from, task_from
 from bench.worker import Failure
 
 TIMEOUT_S = 600.0  # for one unit
@@ -48,6 +50,9 @@ class Watcher:
     def timing(self, task: str) -> None:
         """A task's step times are about to be measured."""
 
+    def note(self, words: str) -> None:
+        """Something about the workers that a user should know."""
+
     def stop(self) -> bool:
         """Whether to begin nothing more: what is at hand is finished, and the run ends by KeyboardInterrupt."""
         return False
@@ -62,11 +67,20 @@ class Watcher:
         """Spaces are not extended any further; these best settings lie at edges, if any."""
 
 
+class Gather(Interface):
+    """Brings workers together for a grid, as many as there is work for; they go on the way out."""
+
+    def __call__(self, grid: Grid, most: int) -> AbstractContextManager[Team]:
+        """At most `most` of them."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Setting:
     """How a run is done, whatever is run."""
 
     slots: Sequence[Slot]
+    gather: Gather
     timeout: float
     watcher: Watcher
     timed: bool
@@ -79,6 +93,8 @@ def run(
     out: str | Path | None = None,
     workers: int | None = None,
     memory: int | None = None,
+    scheduler: str | None = None,
+    cluster: Path | None = None,
     timeout: float = TIMEOUT_S,
     watcher: Watcher | None = None,
     widen: bool = False,
@@ -93,6 +109,8 @@ def run(
       out: folder of the run; runs/SUITE if not given.
       workers: processes; as `bench.machine.slots` has it if not given.
       memory: bytes that each may hold; an equal share of the machine's if not given.
+      scheduler, cluster: address of a Dask scheduler whose workers are used instead, at most `workers` at once; or a
+        file that describes a cluster to start, see `bench.cluster.described`.
       timeout: seconds that one unit may take.
       watcher: is told how it goes.
       widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
@@ -114,7 +132,8 @@ def run(
         raise UserError(f"--timeout must be a number of seconds above 0, not {timeout}")
     if widen and grid.protocol.trials < 2:
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
-    how = _Setting(machine.slots(workers, memory), timeout, watcher or Watcher(), timed)
+    slots, watcher = machine.slots(workers, memory), watcher or Watcher()
+    how = _Setting(slots, _gather(slots, scheduler, cluster, workers, memory, watcher), timeout, watcher, timed)
     done = _complete(folder, grid, how)
     return _widen(done, grid, how) if widen else done
 
@@ -158,6 +177,25 @@ def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     return results.load(folder)
 
 
+def _gather(
+    slots: Sequence[Slot],
+    scheduler: str | None,
+    cluster: Path | None,
+    workers: int | None,
+    memory: int | None,
+    watcher: Watcher,
+) -> Gather:
+    """Of this machine, unless a cluster is named."""
+    if scheduler is None and cluster is None:
+        return lambda grid, most: pool(slots[:most])
+    if scheduler is not None and cluster is not None:
+        raise UserError("--scheduler and --cluster are two ways to name one cluster; give one of them")
+    from bench.cluster import described, gather
+
+    where = described(cluster) if cluster is not None else str(scheduler)
+    return partial(gather, where, workers=workers, memory=memory, tell=watcher.note)
+
+
 def _check_own(specs: Iterable[str], how: _Setting) -> None:
     """Refuses optimizers of somebody's code that do not import, before anything is begun.
 
@@ -170,13 +208,14 @@ def _check_own(specs: Iterable[str], how: _Setting) -> None:
     def draw(worker: int) -> tuple[str, OpenJob] | None:
         del worker
         spec = next(waiting, None)
-        return None if spec is None else (spec, OpenJob(optimizer_from(spec, Path.absolute)))
+        return None if spec is None else (spec, OpenJob(spec))
 
     with pool(how.slots[: len(own)]) as workers:
         for ended in workers.run(draw, lambda _: min(how.timeout, IMPORT_S)):
             if ended is not None and isinstance(ended.outcome, Failure):
-                about = "" if ended.tag in ended.outcome.reason else f"optimizer {ended.tag!r}: when imported, "
-                raise UserError(f"{about}{ended.outcome.reason}")
+                reason = ended.outcome.reason.replace(optimizer_from(ended.tag, Path.absolute), ended.tag)
+                about = "" if ended.tag in reason else f"optimizer {ended.tag!r}: when imported, "
+                raise UserError(f"{about}{reason}")
 
 
 def _work(
@@ -196,7 +235,7 @@ def _work(
 
     keep()
     begin = time.monotonic()
-    with pool(how.slots[: max(1, len(plan.missing))]) as workers:
+    with how.gather(grid, max(1, len(plan.missing))) as workers:
         progress = runner.sweep(folder, plan, grid.protocol, workers, how.timeout, show, how.watcher.stop)
         swept = time.monotonic()
         keep()
@@ -207,7 +246,7 @@ def _work(
     if plan.missing:
         manifest["wall"] = {
             "units": len(plan.missing),
-            "workers": len(how.slots),
+            "workers": len(workers.numbers),
             "sweep_s": round(swept - begin, 1),
             "timing_s": round(time.monotonic() - swept, 1),
         }
@@ -282,7 +321,7 @@ def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, 
 
 
 def _time(
-    folder: Path, grid: Grid, prints: Mapping[Cell, str], workers: Pool, homes: Mapping[str, int], how: _Setting
+    folder: Path, grid: Grid, prints: Mapping[Cell, str], workers: Team, homes: Mapping[str, int], how: _Setting
 ) -> None:
     """Measures step times where they are missing, one task at a time on an otherwise idle machine.
 
@@ -307,7 +346,7 @@ def _time(
                     waiting.remove(task)
                     at_work.append(task)
                     how.watcher.timing(task.name)
-                    return task, _timing_job(task, grid, prints, todo[task.name])
+                    return task, _timing_job(task, grid, prints, todo[task.name], workers.place)
             return None
 
         more = lambda: bool(waiting) and not how.watcher.stop()  # noqa: E731
@@ -315,23 +354,28 @@ def _time(
             if ended is not None:
                 at_work.clear()
                 if not isinstance(ended.outcome, Failure):
-                    _keep_times(folder, ended.tag.name, ended.outcome, grid, prints)
+                    _keep_times(folder, ended.tag.name, ended.outcome, grid, prints, workers.place)
 
 
 def _timing_job(
-    task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: Mapping[str, Mapping[str, float]]
+    task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: Mapping[str, Mapping[str, float]], place: Place
 ) -> TimingJob:
-    settings = {grid.optimizers[name]: setting for name, setting in chosen.items()}
-    cells = {grid.optimizers[name]: prints[task.name, name] for name in chosen}
-    fingerprints = {BASELINE: fingerprint(task, BASELINE, grid.protocol), **cells}
-    return TimingJob(grid.specs[task.name], settings, grid.protocol, fingerprints)
+    specs = {name: optimizer_from(grid.optimizers[name], place) for name in chosen}
+    settings = {specs[name]: setting for name, setting in chosen.items()}
+    fingerprints = {
+        BASELINE: fingerprint(task, BASELINE, grid.protocol),
+        **{spec: prints[task.name, name] for name, spec in specs.items()},
+    }
+    return TimingJob(task_from(grid.specs[task.name], place), settings, grid.protocol, fingerprints)
 
 
-def _keep_times(folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str]) -> None:
+def _keep_times(
+    folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str], place: Place
+) -> None:
     """Adds a task's measurements, by spec, to those kept. What could not be measured is left for the next run."""
     stored = results.read_timings(folder, task)
     for name, spec in grid.optimizers.items():
-        if spec in measured:
+        if (sent := optimizer_from(spec, place)) in measured:
             cell = prints[task, name]
-            stored[name] = {**measured[spec], "cell": cell, "fingerprint": _timing_print(cell)}
+            stored[name] = {**measured[sent], "cell": cell, "fingerprint": _timing_print(cell)}
     write_atomically(results.timing_file(folder, task), json.dumps(stored, indent=1).encode())

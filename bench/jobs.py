@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from bench.errors import UserError
 from bench.fingerprint import fingerprint, lanes, platform
 from bench.protocol import Protocol
 from bench.task import Task
+from bench.travel import optimizer_from, task_from
 from bench.worker import workplace
 from optimizers import OptimizerError
 from optimizers._own import is_listed
@@ -59,8 +60,9 @@ class OpenJob:
         """
         from optimizers import _bare
 
+        spec = optimizer_from(self.optimizer, Path.absolute)
         with scratch(self.optimizer):
-            _bare.get(self.optimizer)
+            _bare.get(spec)
 
 
 @dataclass(frozen=True)
@@ -82,19 +84,25 @@ class SweepJob:
         Raises:
           UserError: the cell does not fit into memory, its code was changed, or it wrote files.
         """
+        if is_listed(self.optimizer):
+            return self._done()
+        here = optimizer_from(self.optimizer, Path.absolute), task_from(self.task, Path.absolute)
+        with scratch(self.optimizer):
+            return replace(self, optimizer=here[0], task=here[1])._done()
+
+    def _done(self) -> Swept:
         begin = time.perf_counter()
-        with nullcontext() if is_listed(self.optimizer) else scratch(self.optimizer):
-            while True:
-                program = self._fitting()
-                ready = time.perf_counter()
-                try:
-                    swept, run_s = self._swept(program)
-                except Exception as error:
-                    if EXHAUSTED not in str(error) or program.lanes == 1:
-                        raise
-                    _widths[self._cell] = program.lanes // 2
-                else:
-                    return Swept(swept, ready - begin, run_s)
+        while True:
+            program = self._fitting()
+            ready = time.perf_counter()
+            try:
+                swept, run_s = self._swept(program)
+            except Exception as error:
+                if EXHAUSTED not in str(error) or program.lanes == 1:
+                    raise
+                _widths[self._cell] = program.lanes // 2
+            else:
+                return Swept(swept, ready - begin, run_s)
 
     @property
     def _cell(self) -> tuple[str, str]:

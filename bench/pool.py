@@ -5,12 +5,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from bench import machine
 from bench.machine import Slot
@@ -98,8 +99,39 @@ class Ended(Generic[Tag]):
     seconds: float
 
 
+class Team(Protocol):
+    """Workers, wherever they are, that draw jobs until there are none."""
+
+    @property
+    def numbers(self) -> Collection[int]:
+        """The workers that there are now."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many of them compute at the same time, rather than take turns."""
+        ...
+
+    def place(self, file: Path) -> Path:
+        """Where the workers have a file of this machine, seen from where they work."""
+        ...
+
+    def run(
+        self, draw: Draw[Tag], timeout: Callable[[Tag], float], more: Callable[[], bool] = ...
+    ) -> Iterator[Ended[Tag] | None]:
+        """Yields each job as it ends, and None several times a second in between.
+
+        Args:
+          draw: worker's number to its next job and a tag to know it by, or None when there is nothing for it now.
+          timeout: a job's tag to the seconds after which it is stopped, even inside compiled code; its outcome is a
+            Failure.
+          more: whether there may be something for idle workers later. Without, it is over when none has a job.
+        """
+        ...
+
+
 class Pool:
-    """Workers that draw jobs until there are none."""
+    """A team of this machine's own processes."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
@@ -114,17 +146,14 @@ class Pool:
         """How many of them compute at the same time, rather than take turns."""
         return len(self._workers) if machine.pinned() else max(1, len({worker.slot.device for worker in self._workers}))
 
+    def place(self, file: Path) -> Path:
+        """Where it is."""
+        return file
+
     def run(
         self, draw: Draw[Tag], timeout: Callable[[Tag], float], more: Callable[[], bool] = lambda: False
     ) -> Iterator[Ended[Tag] | None]:
-        """Yields each job as it ends, and None several times a second in between.
-
-        Args:
-          draw: worker's number to its next job and a tag to know it by, or None when there is nothing for it now.
-          timeout: a job's tag to the seconds after which it is stopped, even inside compiled code; its outcome is a
-            Failure.
-          more: whether there may be something for idle workers later. Without, it is over when none has a job.
-        """
+        """As a `Team` does."""
         tags: dict[int, Tag] = {}
         while True:
             for number, worker in enumerate(self._workers):

@@ -6,12 +6,11 @@ the work; what another command has finished, or failed at, meanwhile is taken fr
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Protocol as Interface
 
 from bench import failures, records
 from bench.backlog import Backlog, Unit
@@ -21,7 +20,7 @@ from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
 from bench.jobs import SweepJob, Swept
 from bench.machine import pinned
-from bench.pool import Draw, Ended
+from bench.pool import Team
 from bench.protocol import Protocol
 from bench.records import DamagedRecord, Record, unit_file
 from bench.travel import optimizer_from, task_from
@@ -134,29 +133,6 @@ class Progress:
         return sum(self.done.values())
 
 
-class Team(Interface):
-    """Workers, wherever they are; see `bench.pool.Pool`."""
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The workers that there are now."""
-        ...
-
-    @property
-    def at_once(self) -> int:
-        """How many of them compute at the same time, rather than take turns."""
-        ...
-
-    def run(
-        self,
-        draw: Draw[list[Unit]],
-        timeout: Callable[[list[Unit]], float],
-        more: Callable[[], bool],
-    ) -> Iterator[Ended[list[Unit]] | None]:
-        """Yields each job as it ends, and None several times a second in between."""
-        ...
-
-
 def sweep(
     folder: Path,
     work: Plan,
@@ -195,6 +171,7 @@ class _Sweep:
     def run(self, team: Team, timeout: float, show: Callable[[Progress], None]) -> Progress:
         """Works until nothing is left, here or at another command."""
         begin, progress = time.monotonic(), self._progress
+        self._place = team.place
 
         def allowed(units: list[Unit]) -> float:
             return timeout * len(units) * (1 if pinned() else len(team.numbers))  # others may be at the accelerator
@@ -226,12 +203,12 @@ class _Sweep:
                 self._progress.homes.setdefault(units[0].task.name, worker)
                 replicates = {unit.replicate: unit.previous for unit in units}
                 first = units[0]
-                specs = task_from(first.task_spec, Path.absolute), optimizer_from(first.optimizer_spec, Path.absolute)
+                specs = task_from(first.task_spec, self._place), optimizer_from(first.optimizer_spec, self._place)
                 return units, SweepJob(*specs, self._protocol, replicates, first.fingerprint)
         return None
 
     def _waits(self) -> bool:
-        return bool(self._elsewhere) and not self._stop()
+        return bool(self._elsewhere or self._backlog) and not self._stop()
 
     def _claimed(self, unit: Unit) -> Unit | None:
         """What is left to do of a unit, which is then claimed; None where that is nothing, or another's."""

@@ -69,14 +69,14 @@ def environment(slot: Slot) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
         **({} if slot.device is None else {"CUDA_VISIBLE_DEVICES": slot.device}),
-        **({} if slot.core is None else ONE_THREAD),
+        **(ONE_THREAD if platform() == "cpu" else {}),
     }
 
 
 def serve(pipe: Connection, slot: Slot) -> None:
     """The main function of a worker: does jobs from the pipe until it closes, within its slot."""
     os.setsid()  # Ctrl-C is for the parent alone, which then decides
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     os.environ.update(environment(slot))
     if slot.core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {slot.core})
@@ -90,7 +90,7 @@ def serve(pipe: Connection, slot: Slot) -> None:
             return
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Ends this process, and all that it started, once its parent is another: the one that began it has died."""
     while os.getppid() == parent:
         time.sleep(WATCH_S)

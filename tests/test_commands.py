@@ -184,7 +184,7 @@ def test_export_has_the_contracts_columns(optgrid: Command, finished: Path, tmp_
         (["run", "--widen", "--trials", "1"], "--widen needs searches, and so --trials of at least 2"),
         (["run", "--workers", "0"], "--workers must be at least 1"),
         (["run", "--timeout", "0"], "--timeout must be a number of seconds above 0"),
-        (["run", "--optimizers", "tests/toy.py,optimizers/sgd.py"], "toy"),
+        (["run", "--optimizers", "tests/toy.py", "--out", "nowhere"], "neither an Optimizer nor a function 'toy'"),
         (["run", "--optimizers", "optimizers/sgd.py"], "the catalogue has an optimizer sgd"),
         (["run", "--suite", "smoke", "--out", "README.md/inside"], "could not be written"),
         (["report", "nowhere"], "there is no run in nowhere"),

@@ -10,7 +10,7 @@ from bench.backlog import Backlog, Unit
 from bench.errors import UserError
 from bench.grid import resolve
 from bench.jobs import Swept
-from bench.pool import Ended
+from bench.pool import Ended, pool
 from bench.protocol import Protocol
 from bench.task import Task
 from bench.worker import Failure, Job
@@ -139,6 +139,9 @@ class Workers:
     numbers = (0, 1)
     at_once = 2
 
+    def place(self, file: Path) -> Path:
+        return file
+
     def __init__(self) -> None:
         self.given: list[tuple[int, str]] = []
 
@@ -165,7 +168,7 @@ def test_a_task_is_timed_by_the_worker_that_swept_it(
     monkeypatch.setattr(experiment, "_untimed", lambda *_: todo)
     prints = {(task, name): "print" for task in todo for name in grid.optimizers}
     workers = Workers()
-    how = experiment._Setting([], 1.0, experiment.Watcher(), True)
+    how = experiment._Setting([], lambda grid, most: pool([]), 1.0, experiment.Watcher(), True)
     homes = {first: 7, second: 7} if gone else {first: 1, second: 0}
     experiment._time(tmp_path, grid, prints, workers, homes, how)  # type: ignore[arg-type]  # no Pool
     assert workers.given == ([(0, first), (1, second)] if gone else [(0, second), (1, first)])

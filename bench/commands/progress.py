@@ -98,6 +98,10 @@ class Lines(Watcher):
         self._interrupts = Interrupts()
         self._last: Progress | None = None
 
+    def note(self, words: str) -> None:
+        """Says it."""
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
     def stop(self) -> bool:
         """Whether the user wants no more."""
         return self._interrupts.asked
@@ -162,6 +166,10 @@ class Terminal(Watcher):
         self._timed: list[str] = []
         self._last: Progress | None = None
         self._interrupts = Interrupts()
+
+    def note(self, words: str) -> None:
+        """Says it."""
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> bool:
         """Whether the user wants no more."""

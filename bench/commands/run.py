@@ -28,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
     memory = "for each worker, as in 4GB (default an equal share of the machine's)"
     parser.add_argument("--memory", metavar="SIZE", help=memory)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a running Dask scheduler")
+    start = "start a cluster that a YAML file describes, for this run (Slurm, PBS, Kubernetes, ...)"
+    parser.add_argument("--cluster", type=Path, metavar="FILE", help=start)
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
 
 
@@ -61,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
             out=args.out,
             workers=args.workers,
             memory=None if args.memory is None else machine.size(args.memory),
+            scheduler=args.scheduler,
+            cluster=args.cluster,
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,
