@@ -2,6 +2,7 @@
 #
 #   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
 #   make compare OPT=mine [VS=adam]    OPT is a name, path/to/file.py[:attr], pkg.mod:attr or optax:NAME
+#   make setup EXTRAS=cuda    also for NVIDIA GPUs; EXTRAS=dask for clusters, EXTRAS=kubernetes for those, or several: cuda,dask
 #   make report [RUNS=dir] [ARGS=...]      make test      make test-all      make microbench      make calibrate      make lint
 
 SHELL := /bin/sh
@@ -28,12 +29,12 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS OPT VS
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser clean
+.PHONY: help setup bench compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser dask clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed $(if $(EXTRAS),$(VENV)/.installed-$(EXTRAS))
 
 bench: setup
 	@$(OPTGRID) run --suite '$(SUITE)' --out '$(RUNS)' $(bench_args)
@@ -52,7 +53,7 @@ baselines: setup
 test: setup
 	@$(PYTEST) -n 2 --dist worksteal $(ARGS)
 
-test-all: setup peers browser
+test-all: setup peers browser dask
 	@$(PYTEST) -n 2 --dist worksteal -m 'slow or not slow' $(ARGS)
 
 microbench: setup peers
@@ -92,6 +93,11 @@ browser: setup
 	  $(VENV)/bin/python -m playwright install chromium; } >>.cache/install.log 2>&1 || \
 	  echo "optgrid: no Chromium could be installed (see .cache/install.log): the tests in a browser are skipped" >&2
 
+# For the tests on a cluster. What cannot be had is said, and those tests are skipped.
+dask: setup
+	@$(VENV)/bin/python -c 'import distributed' 2>/dev/null || { extras=dask; $(install); } >>.cache/install.log 2>&1 || \
+	  echo "optgrid: Dask could not be installed (see .cache/install.log): the tests on a cluster are skipped" >&2
+
 clean:
 	rm -rf $(VENV) $(PEERS) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info build
 
@@ -115,6 +121,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "setting up $(VENV)"
 	@mkdir -p .cache && { { $(install); } >.cache/install.log 2>&1; } || { echo "optgrid: $(VENV) could not be set up:" \
 	  "$$(grep . .cache/install.log | tail -n 1); see .cache/install.log; the same command tries again" >&2; exit 2; }
+	@touch $@
+
+$(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
+	@$(PYTHON) -c 'import sys, tomllib; known = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	  wrong = set(sys.argv[1].split(",")) - set(known); wrong and sys.exit(f"optgrid: there is no extra {wrong.pop()!r}; \
+	there are {str.join(chr(44) + chr(32), known)}")' '$(EXTRAS)' || exit 2
+	@{ extras='$(EXTRAS)'; $(install); } >>.cache/install.log 2>&1 || { echo "optgrid: the extras $(EXTRAS) could not be" \
+	  "installed: $$(grep . .cache/install.log | tail -n 1); see .cache/install.log" >&2; exit 2; }
 	@touch $@
 
 # PyTorch, Keras, TensorFlow and packages of optimizers, which the suite is measured against and never imports itself.

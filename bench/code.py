@@ -44,7 +44,7 @@ def imports(file: Path, root: Path, packages: Iterable[str]) -> set[Path]:
 
 def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: frozenset[str]) -> list[Path]:
     """The files and all that they import of the project, directly or not; `neutral` are paths relative to `root`, of
-    files or folders, that are left out with what only they import. Those under `root` come first, sorted, and then the
+    files or folders, that are left out with what only they import. Those of `packages` come first, sorted, and then the
     others by name, as they may lie elsewhere on another machine."""
     found: set[Path] = set()
     waiting = set(files)
@@ -55,7 +55,9 @@ def closure(files: set[Path], root: Path, packages: Iterable[str], neutral: froz
             continue
         found.add(file)
         waiting |= imports(file, root, packages)
-    return sorted(found, key=lambda file: (0, file) if file.is_relative_to(root) else (1, Path(file.name)))
+    folders = [root / package for package in packages]
+    inside = {file for file in found if any(map(file.is_relative_to, folders))}
+    return sorted(inside) + sorted(found - inside, key=lambda file: file.name)
 
 
 def _source(file: Path) -> _Source:
