@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import records
-from bench.errors import UserError
+from bench.errors import NewerRecord, UserError
 from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
 from bench.machine import pinned
@@ -76,7 +76,7 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
     """Compares a grid with the files of a folder.
 
     Raises:
-      UserError: a unit of the grid is there under another protocol.
+      UserError: a unit of the grid is there under another protocol, or of a newer version.
     """
     wanted: list[Unit] = []
     missing: list[Unit] = []
@@ -86,10 +86,12 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
         unit = Unit(task, name, grid.specs[task.name], spec, replicate, fingerprints[task.name, name])
         wanted.append(unit)
         try:
-            content = unit_file(folder, unit.name).read_bytes()
-            record = records.decode(content)
+            content = records.content_of(unit_file(folder, unit.name))
+            record = records.unit(content, unit.name)
         except FileNotFoundError:
             missing.append(unit)
+        except NewerRecord as error:
+            raise UserError(f"{unit_file(folder, unit.name)} was {error}") from error
         except DamagedRecord as error:
             damaged[unit.name] = str(error)
             missing.append(unit)

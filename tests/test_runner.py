@@ -13,6 +13,7 @@ from bench.protocol import Protocol
 from bench.runner import Unit, _Queue
 from bench.task import Task
 from bench.worker import Failure, Job, Swept
+from tests import filed
 from tests.toy import Quadratic
 
 LONG, SHORT = Quadratic(name="long", steps=1000), Quadratic(name="short", steps=10)
@@ -82,17 +83,13 @@ def test_a_failed_cell_is_dropped_whole() -> None:
 
 
 def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
-    import numpy as np
-
     grid = resolve("smoke", ["diabetes"], ["sgd"], replicates=5, seeds=2)
     prints = {("diabetes", "sgd"): "right"}
 
     def put(replicate: int, fingerprint: str, seeds: int) -> None:
-        meta = {
-            **{"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint},
-            "protocol": grid.protocol.identity,
-        }
-        record = records.Record(meta, {"final/diverged": np.zeros((1, seeds), np.int32)})
+        about = {"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint}
+        whole = filed.arrays(trials=grid.protocol.trials, seeds=seeds)
+        record = records.Record(filed.meta(**about, protocol=grid.protocol.identity), whole)
         records.save(tmp_path, records.encode(record), record.name)
 
     put(0, "right", 2)
