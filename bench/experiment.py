@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ class Watcher:
 
     def preparing(self, task: str) -> None:
         """A task's data is about to be fetched or made for the first time."""
+
+    def damaged(self, files: Mapping[str, str]) -> None:
+        """Files beside the units, each with what is wrong with it, are made anew."""
 
     def planned(self, grid: Grid, plan: Plan) -> None:
         """The work is known, if there is any, and about to begin."""
@@ -123,7 +126,9 @@ def _complete(
     """Computes what the folder lacks of the grid."""
     with _claimed(folder):
         grid = _prepared(grid, watcher)
-        before = results.read_manifest(folder) or {}
+        before, damaged = results.before(folder, [task.name for task in grid.tasks])
+        if damaged:
+            watcher.damaged(damaged)
         _check_protocol(folder, before, grid)
         prints = grid.fingerprints()
         asked = _asked(grid, prints)
@@ -232,7 +237,8 @@ def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
 def _write_details(folder: Path, failed: Mapping[str, Failure]) -> None:
     """Tracebacks of this run's failures, one file a unit; those of earlier runs go."""
     for old in (folder / "failures").glob("*.txt"):
-        old.unlink()
+        with suppress(IsADirectoryError, PermissionError):
+            old.unlink()
     for name, failure in failed.items():
         write_atomically(folder / "failures" / f"{name}.txt", f"{failure.reason}\n\n{failure.details}".encode())
 

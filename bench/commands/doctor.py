@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.files import shown
+
 SHOWN = 10  # names of a kind
 
 
@@ -24,6 +26,7 @@ def main(args: argparse.Namespace) -> int:
     _list("damaged, would be computed again", damaged)
     _list("made by other code, data, settings or versions, would be computed again", plan.stale)
     _list("not there, would be computed", absent)
+    _list("damaged beside the units, would be made anew", [f"{name}: {why}" for name, why in found.spoilt.items()])
     _list("with too few seeds, would be added to", [u.name for u in plan.missing if u.previous is not None])
     _list("failed in the last run, would be tried again", [f"{name}: {why}" for name, why in found.failed.items()])
     _list("not known to be current", [f"{name}: {why}" for name, why in found.unknown.items()])
@@ -39,6 +42,6 @@ def _list(what: str, names: Iterable[str]) -> None:
     if every:
         print(f"{what}: {len(every)}")
         for name in every[:SHOWN]:
-            print(f"  {name}")
+            print(f"  {shown(name)}")
         if len(every) > SHOWN:
             print(f"  and {len(every) - SHOWN} more")
