@@ -54,7 +54,7 @@ def content_of(path: Path, most: int) -> bytes:
             raise Unreadable("a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a plain file")
         # What is there may have been changed since: to open a pipe would wait for its writer.
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123
-            content = file.read(most + 1) if found.st_size <= most else b""
+            content = file.read(found.st_size + 1) if found.st_size <= most else b""
     except FileNotFoundError:
         if path.is_symlink():
             raise Unreadable("a link to nothing") from None
@@ -99,4 +99,6 @@ def explain(error: OSError, path: Path) -> str:
         return f"the disk is full: {path} could not be written; free some space and run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path.parent} is not writable; choose another folder"
+    if error.errno == errno.EISDIR:
+        return f"{path} is a folder, where a file is to be; move it away and run the same command again"
     return f"{path} could not be written: {error.strerror or error}"

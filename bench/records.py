@@ -232,7 +232,7 @@ def decode(content: bytes) -> Record:
 
 def _check_schema(schema: object) -> None:
     """There has been one schema only, so that there is nothing to bring up to date; what is older is computed again."""
-    if not layout.is_number(schema):
+    if not (isinstance(schema, int) and layout.is_number(schema)):
         raise DamagedRecord("not a record (it does not say of which schema)")
     if schema > SCHEMA:
         raise NewerRecord(f"made by a newer optgrid (schema {schema}, where this one reads {SCHEMA}); update optgrid")

@@ -264,14 +264,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     except Unreadable as error:
         raise DamagedManifest(path, str(error)) from error
-    if not isinstance(manifest, dict) or not is_number(manifest.get("schema")):
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not (isinstance(schema, int) and is_number(schema)):
         raise DamagedManifest(path, "it names no schema")
-    if manifest["schema"] > SCHEMA:
-        raise UserError(
-            f"{path} was made by a newer optgrid (schema {manifest['schema']}, not {SCHEMA}); update optgrid"
-        )
-    if manifest["schema"] != SCHEMA:
-        raise UserError(f"{path} has schema {manifest['schema']}; this version reads {SCHEMA}; use another folder")
+    if schema > SCHEMA:
+        raise UserError(f"{path} was made by a newer optgrid (schema {schema}, not {SCHEMA}); update optgrid")
+    if schema < SCHEMA:
+        raise UserError(f"{path} has schema {schema}; this version reads {SCHEMA}; use another folder")
     if wrong := wrong_fields(manifest):
         raise DamagedManifest(path, ", ".join(wrong))
     return manifest

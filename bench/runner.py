@@ -93,6 +93,8 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
         except NewerRecord as error:
             raise UserError(f"{unit_file(folder, unit.name)} was {error}") from error
         except DamagedRecord as error:
+            if unit_file(folder, unit.name).is_dir():
+                raise UserError(f"{unit_file(folder, unit.name)} is a folder, not a file; move it away") from error
             damaged[unit.name] = str(error)
             missing.append(unit)
         else:
