@@ -16,6 +16,7 @@ from bench.task import SPLITS
 
 NAME = 200  # bytes of a name at most: it is a part of file names
 FINGERPRINT = 200  # characters
+SMALL = 1e-37  # floors are held against float32, whose numbers end about here
 LARGE = 2**53  # of whole numbers: a float has no more of them
 STAGES = ("search", "final")
 ENDS = ("grad_evals", "diverged", "distance")
@@ -27,6 +28,7 @@ ARRAY = re.compile(
 )
 NUMBERS = ("replicate", "budget", "param_bytes", "state_bytes")
 LEAST = {"replicate": 0, "budget": 1, "param_bytes": 1, "state_bytes": 0}
+SAID = Protocol().identity.keys()
 SECONDS = ("trace_s", "compile_s", "evaluation_s")
 WORDS = ("metric", "data", "paper", "device")
 
@@ -52,11 +54,11 @@ def check_protocol(fields: object) -> Protocol:
       DamagedRecord: there is none of these fields.
     """
     try:
-        if isinstance(fields, dict):
+        if isinstance(fields, dict) and fields.keys() >= SAID:
             return Protocol(**fields)
     except (TypeError, UserError) as error:  # an unknown field, or one out of its range
         raise DamagedRecord(f"its protocol is none that this version knows ({error})") from error
-    raise DamagedRecord("its protocol is no object")
+    raise DamagedRecord("its protocol says nothing of what is always said")
 
 
 def check(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -91,7 +93,7 @@ def check_meta(meta: Mapping[str, Any]) -> None:
         _need(is_text(meta.get(name)), f"its {name} is no text")
     known = meta.get("fingerprint")
     _need(is_text(known) and len(str(known)) <= FINGERPRINT, "its fingerprint is no text of usual length")
-    _need(is_number(meta.get("floor")) and 0 <= meta["floor"] < math.inf, "its floor is no number of 0 or more")
+    _need(is_number(meta.get("floor")) and SMALL <= meta["floor"] <= 1 / SMALL, "its floor is no number above 0")
     _need(isinstance(meta.get("compile_cached"), bool), "its compile_cached is neither true nor false")
     for name in ("defaults", "space", "environment"):
         _need(
@@ -131,6 +133,7 @@ def check_arrays(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> N
         elif group == "hparams":
             _need(values.dtype.kind in "fib" and values.shape == (trials,), f"{name} is not of {trials} trials")
             _need(bool(np.isfinite(values).all()), f"{name} is not finite")
+            _need(rest != "learning_rate" or bool((values > 0).all()), f"{name} is not above 0")
         elif group == "position":
             _array(arrays, name, "f", (trials,))
             _array(arrays, f"open/{rest}", "b", (2,))
@@ -152,6 +155,8 @@ def _check_run(rest: str, values: np.ndarray, runs: tuple[int, ...], points: int
     _need(values.shape == wanted, f"{name} has the shape {values.shape}, not {wanted}")
     if rest in ENDS:
         _need(not bool((values < (-1 if rest == "diverged" else 0)).any()), f"{name} is below what it can be")
+    if rest == "grad_evals":
+        _need(bool((values[..., 1:] >= values[..., :-1]).all()), f"{name} descends")
 
 
 def is_plain(values: object, least: Sequence[type] = (bool, int, float, str, type(None))) -> bool:

@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from bench.protocol import Protocol
 from bench.records import Record
 
 METRIC = "accuracy"
+PROTOCOL = Protocol(trials=3).identity
 
 
 def meta(**changes: Any) -> dict[str, Any]:
     """What a record says of itself."""
     return {
-        **{"task": "t", "optimizer": "o", "replicate": 0, "fingerprint": "right", "protocol": {}, "budget": 10},
+        **{"task": "t", "optimizer": "o", "replicate": 0, "fingerprint": "right", "protocol": PROTOCOL, "budget": 10},
         **{"metric": METRIC, "data": "t", "floor": 0.01, "paper": "", "defaults": {"learning_rate": 0.1}},
         **{"space": {"learning_rate": "log-uniform 0.01 to 1"}, "param_bytes": 8, "state_bytes": 16, "device": "cpu"},
         **{"trace_s": 1.0, "compile_s": 2.0, "compile_cached": False, "evaluation_s": 0.5},
@@ -51,6 +53,6 @@ def record(changed: Mapping[str, np.ndarray] | None = None, seeds: int = 2, **ab
 def manifest(**changes: Any) -> dict[str, Any]:
     """What run.json says of a run of that one cell."""
     return {
-        **{"suite": "core", "suite_version": 1, "protocol": {}, "replicates": 2, "seeds": 2, "tasks": ["t"]},
+        **{"suite": "core", "suite_version": 1, "protocol": PROTOCOL, "replicates": 2, "seeds": 2, "tasks": ["t"]},
         **{"optimizers": ["o"], "fingerprints": {"t--o": "right"}, "failed": {}, **changes},
     }

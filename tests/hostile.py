@@ -12,7 +12,7 @@ import numpy as np
 
 from bench import records
 from bench.manifest import ROUNDS
-from bench.protocol import SELECTIONS
+from bench.protocol import SELECTIONS, Protocol
 
 Write = Callable[[Path, bytes], object]  # (path, bytes of a good record of replicate 0)
 SELECTED = [f"selected/{by}" for by in SELECTIONS]
@@ -176,11 +176,13 @@ UNITS: dict[str, tuple[Write, str]] = {
     "a negative replicate": (changed({"replicate": -1}), "its replicate is no whole number"),
     "a true replicate": (changed({"replicate": True}), "its replicate is no whole number"),
     "a floor that is not a number": (changed({"floor": float("nan")}), "its floor is no number"),
+    "a floor of nothing": (changed({"floor": 0.0}), "its floor is no number above 0"),
     "a floor of many digits": (changed({"floor": 10**400}), "its floor is no number"),
     "no budget": (changed({"budget": None}), "its budget is no whole number"),
     "no parameters": (changed({"param_bytes": 0}), "its param_bytes is no whole number of at least 1"),
-    "a protocol of other fields": (changed({"protocol": {"evil": 1}}), "its protocol is none that this version knows"),
-    "a protocol that is a list": (changed({"protocol": [1]}), "its protocol is no object"),
+    "a protocol of more": (changed({"protocol": {**Protocol().identity, "evil": 1}}), "its protocol is none that"),
+    "a protocol that is a list": (changed({"protocol": [1]}), "its protocol says nothing"),
+    "a protocol of nothing": (changed({"protocol": {}}), "its protocol says nothing"),
     "times below nothing": (changed({"compile_s": -1.0}), "its compile_s is no time"),
     "a space that is text": (changed({"space": "wide"}), "its space are no plain values"),
     "defaults in depth": (changed({"defaults": {"a": {"b": [1]}}}), "its defaults are no plain values"),
@@ -190,13 +192,15 @@ UNITS: dict[str, tuple[Write, str]] = {
     "steps that stand": (changed(arrays={"step": np.array([0] * 20 + [20])}), "its step does not ascend"),
     "a choice beyond the trials": (changed(arrays={"chosen": [9], **dict.fromkeys(SELECTED, 9)}), "none of its 2"),
     "a choice that was not selected": (changed(arrays={"chosen": np.arange(3)}), "not the trials that were"),
-    "other trials than the protocol's": (changed({"protocol": {"trials": 99}}), "2 trials, and its protocol 99"),
+    "other trials than the protocol's": (changed({"protocol": Protocol(trials=99).identity}), "its protocol 99"),
     "a curve cut short": (changed(arrays={"search/test/loss": np.ones((2, 9), np.float32)}), r"has the shape \(2, 9\)"),
     "a curve of whole numbers": (changed(arrays={"search/test/loss": np.ones((2, 21), int)}), "not as a record has it"),
     "settings that are infinite": (changed(arrays={"hparams/learning_rate": [np.inf, 1.0]}), "is not finite"),
+    "a learning rate of nothing": (changed(arrays={"hparams/learning_rate": [0.0, 1.0]}), "is not above 0"),
     "a place without a setting": (changed(arrays={"open/x": [True, True]}), "of no hyperparameter"),
     "no runs that diverged": (changed(arrays={"final/diverged": None}), "it has no final/diverged"),
     "no distance": (changed(arrays={"search/distance": None}), "it has no search/distance"),
+    "evaluations that are given back": (changed(arrays={"search/grad_evals": [[*range(21)][::-1]] * 2}), "descends"),
     "evaluations below nothing": (changed(arrays={"search/grad_evals": np.full((2, 21), -1)}), "below what it can be"),
 }  # fmt: skip
 
@@ -217,7 +221,7 @@ MANIFESTS: dict[str, tuple[Any, str]] = {
     "optimizers that are numbers": ({"optimizers": [1, []]}, "optimizers"),
     "an optimizer of a surrogate": ({"optimizers": ["\ud800"]}, "optimizers"),
     "a suite that is a path": ({"suite": "../core"}, "suite"),
-    "a protocol of another kind": ({"protocol": {"schedule": []}}, "protocol"),
+    "a protocol of another kind": ({"protocol": {**Protocol().identity, "schedule": []}}, "protocol"),
     "replicates without end": ({"replicates": 10**9}, "replicates"),
     "no replicates": ({"replicates": 0}, "replicates"),
     "true seeds": ({"seeds": True}, "seeds"),

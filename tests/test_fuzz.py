@@ -183,7 +183,8 @@ def test_bounds_leave_room_for_what_is_run() -> None:
     step = np.arange(201, dtype=np.int32)
     arrays = filed.arrays(trials=100, seeds=30, budget=200, points=201)
     lost = {name: np.full_like(a, np.nan) if a.dtype == np.float32 else a for name, a in arrays.items()}
-    record = Record(filed.meta(budget=200), {**lost, "step": step})
+    about = filed.meta(budget=200, protocol={**filed.PROTOCOL, "trials": 100})
+    record = Record(about, {**lost, "step": step})
     assert records.decode(records.encode(record)).seeds == 30
     assert sum(a.nbytes for a in lost.values()) < archive.FREE
     assert layout.unfit_name("lookahead:optax:adam(b1=0.5, kind='<b>&')") == ""

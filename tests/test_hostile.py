@@ -147,7 +147,7 @@ def test_records_that_do_not_go_together_are_told_apart(tmp_path: Path) -> None:
     results.write_manifest(tmp_path, filed.manifest(replicates=9))
     every = [filed.record(replicate=r) for r in range(4)]
     every.append(filed.record(replicate=4, metric="loss"))
-    every.append(filed.record(replicate=5, protocol={"schedule": "cosine"}))
+    every.append(filed.record(replicate=5, protocol={**filed.PROTOCOL, "schedule": "cosine"}))
     every.append(filed.record({"search/train/more": np.ones((3, 2), np.float32)}, replicate=6))
     for record in every:
         records.save(tmp_path, records.encode(record), record.name)

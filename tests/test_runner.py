@@ -125,6 +125,14 @@ def test_a_wrong_word_is_named(arguments: dict[str, object], words: str) -> None
         resolve(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("name", "words"), [(".hidden", "begins with a dot"), ("x" * 190, "too long a name")])
+def test_a_name_of_no_file_is_refused_before_anything_is_computed(tmp_path: Path, name: str, words: str) -> None:
+    file = tmp_path / f"{name}.py"
+    file.write_text("import optax\n\ndef optimizer(learning_rate=0.1):\n    return optax.sgd(learning_rate)\n")
+    with pytest.raises(UserError, match=words):
+        resolve("smoke", ["digits(activation='relu', widths=(64, 16, 10))"], [str(file)])
+
+
 def test_a_budget_replaces_each_tasks_own() -> None:
     assert {task.steps for task in resolve("core", steps=7).tasks} == {7}
 
