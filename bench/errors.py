@@ -1,4 +1,4 @@
-"""The exceptions that are the user's to mend: shown as a single line, never a traceback."""
+"""The exceptions that are shown as a single line, never a traceback: what is the user's to mend, and damaged files."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,6 +6,14 @@ from difflib import get_close_matches
 
 class UserError(Exception):
     """Bad input, or a machine that cannot do what was asked; the message names it, and what to do. Exit status 2."""
+
+
+class DamagedRecord(Exception):
+    """A file that is not a whole record of this schema; the message says what is wrong with it."""
+
+
+class NewerRecord(DamagedRecord):
+    """A record of a later schema than this version knows, and so not one to be written over."""
 
 
 class Unavailable(UserError):

@@ -41,6 +41,9 @@ class Watcher:
     def preparing(self, task: str) -> None:
         """A task's data is about to be fetched or made for the first time."""
 
+    def damaged(self, files: Mapping[str, str]) -> None:
+        """Files beside the units, each with what is wrong with it, are made anew."""
+
     def planned(self, grid: Grid, plan: Plan) -> None:
         """The work is known, if there is any, and about to begin."""
 
@@ -161,7 +164,9 @@ def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     if (file := next((path for path in (folder, *folder.parents) if path.exists()), folder)).is_file():
         raise UserError(f"{folder} could not be written: {file} is a file, not a folder; choose another with --out")
     grid = _prepared(grid, watcher)
-    before = results.read_manifest(folder) or {}
+    before, damaged = results.before(folder, [task.name for task in grid.tasks])
+    if damaged:
+        watcher.damaged(damaged)
     _check_protocol(folder, before, grid)
     prints = grid.fingerprints()
     asked = _asked(grid, prints)

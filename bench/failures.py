@@ -4,9 +4,10 @@ RUN/failures/UNIT.txt    the reason in its first line, and the traceback where t
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from bench.files import write_atomically
+from bench.files import TEXT, Unreadable, content_of, shown, write_atomically
 from bench.worker import Failure
 
 FOLDER = "failures"
@@ -17,27 +18,33 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def save(folder: Path, name: str, failure: Failure) -> None:
-    """Writes down why a unit failed."""
+    """Writes down why a unit failed.
+
+    Raises:
+      UserError: it could not be written.
+    """
     write_atomically(_file(folder, name), f"{failure.reason}\n\n{failure.details}".encode())
 
 
 def clear(folder: Path, name: str) -> None:
     """Forgets a unit's failure, as it has its record now."""
-    _file(folder, name).unlink(missing_ok=True)
+    with suppress(OSError):
+        _file(folder, name).unlink()
 
 
 def stamps(folder: Path) -> dict[str, int]:
     """When each failure was written, in nanoseconds, by unit: what is there later with another time is new."""
-    return {path.stem: path.stat().st_mtime_ns for path in (folder / FOLDER).glob("*.txt")}
+    return {path.stem: path.lstat().st_mtime_ns for path in (folder / FOLDER).glob("*.txt")}
 
 
 def reasons(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The reasons of those of the units that have failed."""
     found = {}
     for name in names:
-        try:
-            lines = _file(folder, name).read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            continue
-        found[name] = lines[0] if lines else "for a reason that was not written down"
+        with suppress(FileNotFoundError):
+            try:
+                lines = content_of(_file(folder, name), TEXT).decode(errors="replace").splitlines()
+                found[name] = shown(lines[0]) if lines else "for a reason that was not written down"
+            except Unreadable as error:
+                found[name] = f"for a reason that cannot be read: {error}"
     return found

@@ -29,7 +29,7 @@ NEUTRAL = frozenset(
     f"bench/{name}"
     for name in (
         *("__init__.py", "tasks/__init__.py", "code.py", "errors.py", "files.py", "machine.py", "paths.py"),
-        *("records.py", "data"),
+        *("records.py", "archive.py", "layout.py", "data"),
     )
 )
 

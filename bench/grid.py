@@ -9,11 +9,14 @@ import optimizers
 from bench import suites, tasks
 from bench.errors import UserError
 from bench.fingerprint import fingerprint
+from bench.layout import unfit_name
 from bench.protocol import Protocol
+from bench.records import unit_name
 from bench.task import Task
 from optimizers._own import is_listed
 
 Cell = tuple[str, str]  # (task, optimizer)
+UNIT = 235  # bytes of a unit's name: a file's has 255 at most, and a temporary one is a little longer
 Item = TypeVar("Item")
 
 
@@ -84,8 +87,18 @@ def resolve(
         twice = sorted({name for name in given if given.count(name) > 1})
         if twice:
             raise UserError(f"{what} {twice[0]!r} is named twice")
+        for name in given:
+            if why := unfit_name(name):
+                raise UserError(f"{what} {name!r} cannot have this name, which is a part of file names: {why}")
+    longest = unit_name(max((task.name for task in picked), key=_bytes), max(names, key=_bytes), protocol.replicates)
+    if _bytes(longest) > UNIT:
+        raise UserError(f"{longest} is {_bytes(longest)} bytes, too long a name of a file; fix less in brackets")
     given_as = {task.name: item for task, item in zip(picked, wanted, strict=True)}
     return Grid(chosen, protocol, picked, given_as, dict(zip(names, specs, strict=True)))
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode())
 
 
 def _listed(

@@ -26,16 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UserError
-from bench.files import write_atomically
+from bench import archive, files, layout
+from bench.errors import DamagedRecord as DamagedRecord
+from bench.errors import NewerRecord, UserError
+from bench.files import Unreadable, parsed, write_atomically
 
 SCHEMA = 1
 FOLDER = "units"
+HEADER = "__header__"
 NEAR = 1e-9  # shares of a budget that differ by less are one
-
-
-class DamagedRecord(Exception):
-    """A file that is not a whole record of this schema; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -178,34 +177,67 @@ def _checksum(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def encode(record: Record) -> bytes:
-    """The record as the bytes of a file."""
-    meta = {**record.meta, "schema": SCHEMA}
-    header = json.dumps({"meta": meta, "checksum": _checksum(meta, record.arrays)}, sort_keys=True)
+    """The record as the bytes of a file.
+
+    Raises:
+      UserError: it is none that could be read again, as one of a metric that is not one number is.
+    """
+    content = pack({**record.meta, "schema": SCHEMA}, record.arrays)
+    try:
+        decode(content)
+    except DamagedRecord as error:
+        raise UserError(f"what was computed makes no record that can be read again: {error}") from error
+    return content
+
+
+def pack(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Metadata, schema included, and arrays as the bytes of a file with the right checksum; nothing is checked."""
+    header = json.dumps({"meta": meta, "checksum": _checksum(meta, arrays)}, sort_keys=True)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, __header__=np.array(header), **record.arrays)
+    in_order = {name: np.asarray(values, order="C") for name, values in arrays.items()}
+    np.savez_compressed(buffer, allow_pickle=False, **{HEADER: np.array(header)}, **in_order)
     return buffer.getvalue()
 
 
 def decode(content: bytes) -> Record:
-    """The record in the bytes of a file.
+    """The record in the bytes of a file, which may be anybody's.
 
     Raises:
-      DamagedRecord: they are not a whole record of this schema.
+      DamagedRecord: they are not a whole record of this schema; a NewerRecord if they are one of a later schema.
     """
+    members = dict(archive.members(content))
+    if HEADER not in members:
+        raise DamagedRecord("not a record (it has no header)")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            header = json.loads(str(file["__header__"]))
-            arrays = {name: file[name] for name in file.files if name != "__header__"}
-            meta, checksum = header["meta"], header["checksum"]
-    except (
-        Exception
-    ) as error:  # whatever unpacking bytes of unknown origin raises: zip, zlib, NumPy and JSON have theirs
-        raise DamagedRecord(f"not a record ({type(error).__name__})") from error
-    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-        raise DamagedRecord(f"schema {meta.get('schema')}, not {SCHEMA}")
-    if _checksum(meta, arrays) != checksum:
+        header = parsed(archive.text(content, members.pop(HEADER)))
+        meta, checksum = header["meta"], header["checksum"]
+        schema = meta["schema"]
+    except (Unreadable, TypeError, KeyError) as error:
+        raise DamagedRecord("not a record (its header says nothing)") from error
+    _check_schema(schema)
+    for name in members:
+        if not layout.ARRAY.fullmatch(name):
+            raise DamagedRecord(f"a record has no array {name}")
+    arrays = {name: archive.array(content, member) for name, member in members.items()}
+    try:
+        whole = _checksum(meta, arrays) == checksum
+    except RecursionError:  # writing JSON goes less deep than reading it
+        whole = False
+    if not whole:
         raise DamagedRecord("its checksum does not match")
-    return Record({key: value for key, value in meta.items() if key != "schema"}, arrays)
+    told = {key: value for key, value in meta.items() if key != "schema"}
+    layout.check(told, arrays)
+    return Record(told, arrays)
+
+
+def _check_schema(schema: object) -> None:
+    """There has been one schema only, so that there is nothing to bring up to date; what is older is computed again."""
+    if not (isinstance(schema, int) and layout.is_number(schema)):
+        raise DamagedRecord("not a record (it does not say of which schema)")
+    if schema > SCHEMA:
+        raise NewerRecord(f"made by a newer optgrid (schema {schema}, where this one reads {SCHEMA}); update optgrid")
+    if schema < SCHEMA:
+        raise DamagedRecord(f"of schema {schema}, which this optgrid ({SCHEMA}) does not read any more")
 
 
 def save(folder: Path, record: bytes, name: str) -> None:
@@ -213,14 +245,39 @@ def save(folder: Path, record: bytes, name: str) -> None:
     write_atomically(unit_file(folder, name), record)
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a file that should be a record.
+
+    Raises:
+      DamagedRecord: they cannot be had, or are too many.
+      FileNotFoundError: there is no such file.
+    """
+    try:
+        return files.content_of(path, archive.LARGEST)
+    except Unreadable as error:
+        raise DamagedRecord(str(error)) from error
+
+
+def unit(content: bytes, name: str) -> Record:
+    """The record of the unit `name` in the bytes of its file.
+
+    Raises:
+      DamagedRecord: they are not a whole record, or that of another unit.
+    """
+    record = decode(content)
+    if record.name != name:
+        raise DamagedRecord(f"holds {record.name}")
+    return record
+
+
 def read(path: Path) -> Record:
     """The record in a file.
 
     Raises:
-      DamagedRecord: the file is not a whole record.
+      DamagedRecord: the file is not a whole record, or that of a unit of another name.
       FileNotFoundError: there is no such file.
     """
-    return decode(path.read_bytes())
+    return unit(content_of(path), path.stem)
 
 
 def read_all(folder: Path) -> tuple[list[Record], dict[str, str]]:
@@ -229,6 +286,8 @@ def read_all(folder: Path) -> tuple[list[Record], dict[str, str]]:
     for path in sorted((folder / FOLDER).glob("*.npz")):
         try:
             records.append(read(path))
+        except FileNotFoundError:  # gone since it was listed
+            continue
         except DamagedRecord as error:
-            damaged[path.name] = str(error)
+            damaged[files.shown(path.name)] = str(error)
     return records, damaged

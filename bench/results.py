@@ -7,7 +7,8 @@ RUN/report/             made from the above alone; RUN/report-30/ from it read a
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,24 +19,22 @@ import numpy as np
 from bench import records
 from bench.data import DATASETS
 from bench.errors import UserError
-from bench.files import write_atomically
+from bench.files import Unreadable, json_of, shown, write_atomically
+from bench.layout import check_protocol, is_number
+from bench.manifest import CHECKS, ROUNDS, is_timing, wrong_fields
 from bench.records import NEAR, Record
 
 MANIFEST = "run.json"
 TIMINGS = "timings"
 SCHEMA = 1
-FIELDS: dict[str, type] = {
-    "suite": str,
-    "protocol": dict,
-    "replicates": int,
-    "seeds": int,
-    "tasks": list,
-    "optimizers": list,
-    "fingerprints": dict,
-    "failed": dict,
-}
-ROUNDS = ("step_s", "step_cpu_s", "sgd_step_s", "sgd_step_cpu_s")
-CHECKS = ("doubling", "distance", "steps", "device")
+
+
+class DamagedManifest(UserError):
+    """run.json cannot be read, which the same `optgrid run` mends; `why` says what is wrong with it."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} is damaged ({why}); the same `optgrid run` makes it anew: finished units are kept")
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Results:
     Attributes:
       manifest: what was run, on what, and what failed or was skipped.
       units: whole records, sorted by name.
-      damaged: {file: what is wrong with it}, for files that are not whole records.
+      damaged: {file: what is wrong with it}, for files that are not whole records or step times.
       timings: {(task, optimizer): Timing}, for the cells that have been timed.
       share: how much of every budget the records are read to; 1 but for what `at` returns.
     """
@@ -213,38 +212,95 @@ def load(folder: Path) -> Results:
         raise UserError(f"there is no run in {folder}; `optgrid run --out {folder}` makes one")
     units, damaged = records.read_all(folder)
     prints, replicates = manifest["fingerprints"], manifest["replicates"]
-    asked = [
-        unit.first_seeds(manifest["seeds"])
+    own = [
+        unit
         for unit in units
         if prints.get("--".join(unit.cell)) == unit.meta["fingerprint"] and unit.meta["replicate"] < replicates
     ]
-    return Results(folder, manifest, asked, damaged, _timings(folder, manifest["tasks"], prints))
+    odd = _odd(own, manifest)
+    asked = [unit.first_seeds(manifest["seeds"]) for unit in own if f"{unit.name}.npz" not in odd]
+    timings, untimed = _timings(folder, manifest["tasks"], prints)
+    return Results(folder, manifest, asked, {**damaged, **odd, **untimed}, timings)
+
+
+def _odd(units: Sequence[Record], manifest: Mapping[str, Any]) -> dict[str, str]:
+    """{file: why} of whole records that do not go with the others, though they say that the same code made them."""
+    protocol = check_protocol(manifest["protocol"]).identity
+    odd = {
+        f"{unit.name}.npz": "of another protocol than run.json"
+        for unit in units
+        if check_protocol(unit.meta["protocol"]).identity != protocol
+    }
+    by_task = _unlike(units, lambda unit: unit.meta["task"], _measured)
+    by_cell = _unlike(units, lambda unit: unit.cell, lambda unit: frozenset(unit.arrays))
+    odd |= dict.fromkeys(by_task, "its metric, floor or steps are not those of its task's other records")
+    return dict.fromkeys(by_cell, "it holds other arrays than its cell's other records") | odd
+
+
+def _measured(unit: Record) -> tuple[object, ...]:
+    return unit.meta["metric"], unit.meta["floor"], unit.arrays["step"].tobytes()
+
+
+def _unlike(units: Sequence[Record], group: Callable[[Record], Any], of: Callable[[Record], Any]) -> list[str]:
+    """The files of records in which something is not what it is in most of their group."""
+    kinds: dict[Any, Counter[Any]] = {}
+    for unit in units:
+        kinds.setdefault(group(unit), Counter())[of(unit)] += 1
+    usual = {key: counts.most_common(1)[0][0] for key, counts in kinds.items()}
+    return [f"{unit.name}.npz" for unit in units if of(unit) != usual[group(unit)]]
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest, or None where there is none.
 
     Raises:
-      UserError: it is damaged, or written by another version.
+      DamagedManifest: it cannot be read.
+      UserError: it was written by another version.
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
-        schema = manifest.get("schema")
+        manifest = json_of(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({error}); remove it and run again: finished units are kept") from error
-    if schema != SCHEMA:
+    except Unreadable as error:
+        raise DamagedManifest(path, str(error)) from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not (isinstance(schema, int) and is_number(schema)):
+        raise DamagedManifest(path, "it names no schema")
+    if schema > SCHEMA:
+        raise UserError(f"{path} was made by a newer optgrid (schema {schema}, not {SCHEMA}); update optgrid")
+    if schema < SCHEMA:
         raise UserError(f"{path} has schema {schema}; this version reads {SCHEMA}; use another folder")
-    wrong = [key for key, kind in FIELDS.items() if not isinstance(manifest.get(key), kind)]
-    if wrong:
-        raise UserError(f"{path} is damaged ({', '.join(wrong)}); remove it and run again: finished units are kept")
+    if wrong := wrong_fields(manifest):
+        raise DamagedManifest(path, ", ".join(wrong))
     return manifest
 
 
+def before(folder: Path, tasks: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a run that goes on in a folder finds: the manifest, empty where none can be read, and {file: what is wrong
+    with it} for what it makes anew, the manifest and the step times of its tasks.
+
+    Raises:
+      UserError: the manifest was written by another version.
+    """
+    damaged = {}
+    try:
+        manifest = read_manifest(folder) or {}
+    except DamagedManifest as error:
+        manifest, damaged[MANIFEST] = {}, error.why
+    for task in tasks:
+        damaged |= _measurements(folder, task)[1]
+    return manifest, damaged
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes the manifest."""
+    """Writes the manifest.
+
+    Raises:
+      UserError: it could not be written, or asks for more than could be read.
+    """
+    if wrong := wrong_fields(manifest):
+        raise UserError(f"{folder / MANIFEST} cannot hold what was asked for ({', '.join(wrong)})")
     write_atomically(folder / MANIFEST, json.dumps({**manifest, "schema": SCHEMA}, indent=1).encode())
 
 
@@ -254,27 +310,38 @@ def timing_file(folder: Path, task: str) -> Path:
 
 
 def read_timings(folder: Path, task: str) -> dict[str, Any]:
-    """{optimizer: measurements as they were written}; empty where there are none or the file is damaged, as times can
-    always be measured anew."""
+    """{optimizer: measurements as they were written}, without those that are damaged, as times can always be measured
+    anew."""
+    return _measurements(folder, task)[0]
+
+
+def _measurements(folder: Path, task: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """A task's measurements by optimizer, and {file: what is wrong with it}."""
+    name = f"{TIMINGS}/{task}.json"
     try:
-        stored = json.loads(timing_file(folder, task).read_text())
-    except (OSError, ValueError):
-        return {}
+        stored = json_of(timing_file(folder, task))
+    except FileNotFoundError:
+        return {}, {}
+    except Unreadable as error:
+        return {}, {name: str(error)}
     if not isinstance(stored, dict):
-        return {}
-    return {name: values for name, values in stored.items() if isinstance(values, dict) and _whole(values)}
+        return {}, {name: "no object of measurements by optimizer"}
+    whole = {optimizer: values for optimizer, values in stored.items() if is_timing(values)}
+    lost = ", ".join(shown(optimizer) for optimizer in stored if optimizer not in whole)
+    return whole, {name: f"no step times: {lost:.200}"} if lost else {}
 
 
-def _whole(values: Mapping[str, Any]) -> bool:
-    return "unsound" in values or all(name in values for name in (*ROUNDS, *CHECKS, "cell"))
-
-
-def _timings(folder: Path, tasks: Sequence[str], prints: Mapping[str, str]) -> dict[tuple[str, str], Timing]:
-    found = {}
+def _timings(
+    folder: Path, tasks: Sequence[str], prints: Mapping[str, str]
+) -> tuple[dict[tuple[str, str], Timing], dict[str, str]]:
+    found: dict[tuple[str, str], Timing] = {}
+    damaged: dict[str, str] = {}
     for task in tasks:
-        for optimizer, values in read_timings(folder, task).items():
+        measured, wrong = _measurements(folder, task)
+        damaged |= wrong
+        for optimizer, values in measured.items():
             if "unsound" in values or values["cell"] != prints.get(f"{task}--{optimizer}"):
                 continue
             fields: dict[str, Any] = {name: np.asarray(values[name], np.float64) for name in ROUNDS}
             found[task, optimizer] = Timing(**fields, **{name: values[name] for name in CHECKS})
-    return found
+    return found, damaged

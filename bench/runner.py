@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import failures, records
 from bench.backlog import Backlog, Unit
 from bench.claims import Claims
-from bench.errors import UserError
+from bench.errors import NewerRecord, UserError
 from bench.fingerprint import lanes
 from bench.grid import Cell, Grid
 from bench.jobs import SweepJob, Swept
@@ -50,7 +50,7 @@ def plan(folder: Path, grid: Grid, fingerprints: Mapping[Cell, str]) -> Plan:
     """Compares a grid with the files of a folder.
 
     Raises:
-      UserError: a unit of the grid is there under another protocol.
+      UserError: a unit of the grid is there under another protocol, or of a newer version.
     """
     wanted: list[Unit] = []
     missing: list[Unit] = []
@@ -86,14 +86,20 @@ def _look(folder: Path, unit: Unit, protocol: Protocol) -> _Found:
 
     Raises:
       DamagedRecord: it is no whole record.
-      UserError: it is of another protocol.
+      UserError: it is of another protocol, a later version's, or no file.
     """
     path = unit_file(folder, unit.name)
     try:
-        content = path.read_bytes()
+        content = records.content_of(path)
+        record = records.unit(content, unit.name)
     except FileNotFoundError:
         return _Found(None, False, replace(unit, previous=None))
-    record = records.decode(content)
+    except NewerRecord as error:
+        raise UserError(f"{path} was {error}") from error
+    except DamagedRecord:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file; move it away") from None
+        raise
     if record.meta.get("protocol") != protocol.identity:
         raise UserError(f"{path} is of another protocol; choose another folder with --out")
     if record.meta["fingerprint"] != unit.fingerprint:

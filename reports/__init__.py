@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bench import constants
 from bench.code import code_digest
 from bench.errors import UserError
-from bench.files import write_atomically
+from bench.files import TEXT, Unreadable, content_of, write_atomically
 from bench.microbench.results import newest
 from bench.results import Results
 
@@ -141,10 +141,18 @@ def ensure(results: Results, rebuild: bool = False, parts: Collection[str] = PAR
     if not set(PARTS) <= set(parts):
         return make(results, folder, measured, parts)  # what it changes is no longer what the stamp is of
     wanted = _digest(results, measured)
-    if rebuild or not stamp.exists() or stamp.read_text() != f"{wanted} {_outputs(folder)}":
+    if rebuild or _kept(stamp) != f"{wanted} {_outputs(folder)}".encode():
         make(results, folder, measured, parts)
         write_atomically(stamp, f"{wanted} {_outputs(folder)}".encode())
     return index
+
+
+def _kept(stamp: Path) -> bytes:
+    """What a stamp says; nothing where there is none, or something else under its name."""
+    try:
+        return content_of(stamp, TEXT)
+    except (FileNotFoundError, Unreadable):
+        return b""
 
 
 def _outputs(folder: Path) -> str:

@@ -61,7 +61,7 @@ def test_every_trouble_is_named(folder: Path, capsys: pytest.CaptureFixture[str]
     assert f"not there, would be computed: 1\n  {gone}" in words
     assert "computed again: 1\n  diabetes--sgd--r00" in words
     assert "would be added to: 1\n  diabetes--adam--r00" in words
-    assert "  diabetes--adam--r07.npz holds diabetes--adam--r01\n  notes.txt" in words
+    assert "  diabetes--adam--r07.npz: holds diabetes--adam--r01\n  notes.txt" in words
 
 
 def test_what_was_not_asked_for_is_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

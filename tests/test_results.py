@@ -9,34 +9,19 @@ import pytest
 
 from bench import frames, records, results
 from bench.errors import UserError
+from bench.manifest import ROUNDS
 from bench.protocol import Protocol
 from bench.records import Record
-from bench.results import ROUNDS, Results
+from bench.results import Results
+from tests import filed
 
-MANIFEST = {
-    "suite": "core",
-    "suite_version": 1,
-    "protocol": {},
-    "replicates": 2,
-    "seeds": 2,
-    "tasks": ["t"],
-    "optimizers": ["o"],
-    "fingerprints": {"t--o": "right"},
-    "failed": {},
-}
-STEP = np.array([0, 10], np.int32)
+MANIFEST = filed.manifest()
 
 
 def put(folder: Path, replicate: int, fingerprint: str = "right", last: float = 0.5, optimizer: str = "o") -> None:
     """A record of three trials, the second chosen by training loss and the third by validation loss; every number
     says where it belongs: 100 x chosen setting + 10 x seed, in each split its own."""
-    arrays: dict[str, np.ndarray] = {
-        "step": STEP,
-        "chosen": np.array([1, 2], np.int32),
-        "selected/train": np.array(1, np.int32),
-        "selected/valid": np.array(2, np.int32),
-        "hparams/learning_rate": np.array([0.1, 0.2, 0.3]),
-    }
+    arrays = filed.arrays(seeds=3)
     for stage, shape in (("search", (3,)), ("final", (2, 3))):
         for index, split in enumerate(("train", "valid", "test")):
             for metric in ("loss", "accuracy"):
@@ -44,15 +29,7 @@ def put(folder: Path, replicate: int, fingerprint: str = "right", last: float = 
                 if stage == "final":
                     values += 100 * np.arange(2)[:, None, None] + 10 * np.arange(3)[:, None]
                 arrays[f"{stage}/{split}/{metric}"] = values.astype(np.float32)
-        arrays[f"{stage}/grad_evals"] = np.broadcast_to(STEP, (*shape, 2)).copy()
-        arrays[f"{stage}/diverged"] = np.full(shape, -1, np.int32)
-        arrays[f"{stage}/distance"] = np.ones(shape, np.float32)
-    meta: dict[str, Any] = {
-        **{"task": "t", "optimizer": optimizer, "replicate": replicate, "fingerprint": fingerprint, "floor": 0.01},
-        **{"budget": 10, "metric": "accuracy", "paper": "", "device": "cpu", "environment": {"jax": "1.2"}},
-        **{"trace_s": 1.0, "compile_s": 2.0, "compile_cached": False, "param_bytes": 8, "state_bytes": 16},
-    }
-    record = Record(meta, {name: np.asarray(values) for name, values in arrays.items()})
+    record = Record(filed.meta(replicate=replicate, fingerprint=fingerprint, optimizer=optimizer), arrays)
     records.save(folder, records.encode(record), record.name)
 
 

@@ -14,6 +14,7 @@ from bench.pool import Ended, pool
 from bench.protocol import Protocol
 from bench.task import Task
 from bench.worker import Failure, Job
+from tests import filed
 from tests.toy import Quadratic
 
 LONG, SHORT = Quadratic(name="long", steps=1000), Quadratic(name="short", steps=10)
@@ -83,17 +84,13 @@ def test_a_failed_cell_is_dropped_whole() -> None:
 
 
 def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
-    import numpy as np
-
     grid = resolve("smoke", ["diabetes"], ["sgd"], replicates=5, seeds=2)
     prints = {("diabetes", "sgd"): "right"}
 
     def put(replicate: int, fingerprint: str, seeds: int) -> None:
-        meta = {
-            **{"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint},
-            "protocol": grid.protocol.identity,
-        }
-        record = records.Record(meta, {"final/diverged": np.zeros((1, seeds), np.int32)})
+        about = {"task": "diabetes", "optimizer": "sgd", "replicate": replicate, "fingerprint": fingerprint}
+        whole = filed.arrays(trials=grid.protocol.trials, seeds=seeds)
+        record = records.Record(filed.meta(**about, protocol=grid.protocol.identity), whole)
         records.save(tmp_path, records.encode(record), record.name)
 
     put(0, "right", 2)
@@ -127,6 +124,14 @@ def test_a_plan_keeps_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
 def test_a_wrong_word_is_named(arguments: dict[str, object], words: str) -> None:
     with pytest.raises((UserError, ValueError), match=words.replace("?", r"\?")):
         resolve(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "words"), [(".hidden", "begins with a dot"), ("x" * 190, "too long a name")])
+def test_a_name_of_no_file_is_refused_before_anything_is_computed(tmp_path: Path, name: str, words: str) -> None:
+    file = tmp_path / f"{name}.py"
+    file.write_text("import optax\n\ndef optimizer(learning_rate=0.1):\n    return optax.sgd(learning_rate)\n")
+    with pytest.raises(UserError, match=words):
+        resolve("smoke", ["digits(activation='relu', widths=(64, 16, 10))"], [str(file)])
 
 
 def test_a_budget_replaces_each_tasks_own() -> None:

@@ -1,7 +1,7 @@
 """How a run looks while it goes: a grid that fills in on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -49,6 +49,10 @@ def _opening(grid: Grid, plan: Plan) -> str:
     for name, why in grid.skipped.items():
         words += f"\nskipped {name}: {why}"
     return words
+
+
+def _damaged(files: Mapping[str, str]) -> str:
+    return "\n".join(f"damaged and now made anew: {file} ({why})" for file, why in files.items())
 
 
 def _widening(found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> str:
@@ -117,6 +121,10 @@ class Lines(Watcher):
         """Says whose data is fetched."""
         self._print(f"preparing the data of {task}")
 
+    def damaged(self, files: Mapping[str, str]) -> None:
+        """Says which files."""
+        self._print(_damaged(files))
+
     def planned(self, grid: Grid, plan: Plan) -> None:
         """Says what is to be done."""
         self._clock = _Clock(grid)
@@ -181,6 +189,10 @@ class Terminal(Watcher):
     def preparing(self, task: str) -> None:
         """Says whose data is fetched."""
         self._console.print(f"preparing the data of {task}", style="dim", markup=False, highlight=False)
+
+    def damaged(self, files: Mapping[str, str]) -> None:
+        """Says which files."""
+        self._console.print(_damaged(files), markup=False, highlight=False)
 
     def planned(self, grid: Grid, plan: Plan) -> None:
         """Says what is to be done, and begins anew: a command may run one grid after another."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError
+from bench.files import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,8 +57,8 @@ def show(results: "Results", console: "Console", rebuild: bool, parts: Collectio
         reports.print_boards(results, console, wanted)
     elif not failed:
         raise UserError(f"{results.folder} has no finished unit yet; run the same `optgrid run` again")
-    for name, reason in results.manifest.get("skipped", {}).items():
-        print(f"skipped: {name}: {reason}", file=sys.stderr)
-    for name, reason in failed.items():
-        print(f"failed: {name}: {reason}", file=sys.stderr)
+    skipped = results.manifest.get("skipped", {})
+    for kind, named in (("skipped", skipped), ("failed", failed), ("damaged", results.damaged)):
+        for name, reason in named.items():
+            print(f"{kind}: {shown(name)}: {shown(reason)}", file=sys.stderr)
     return 1 if failed else 0
