@@ -50,6 +50,9 @@ class Watcher:
     def swept(self, progress: Progress) -> None:
         """Called several times a second during the sweep."""
 
+    def swept_all(self, progress: Progress) -> None:
+        """The sweep is over."""
+
     def timing(self, task: str) -> None:
         """A task's step times are about to be measured."""
 
@@ -244,6 +247,7 @@ def _work(
         progress = runner.sweep(folder, plan, grid.protocol, workers, how.timeout, show, how.watcher.stop)
         swept = time.monotonic()
         keep()
+        how.watcher.swept_all(progress)
         if how.timed:
             _time(folder, grid, prints, workers, progress.homes, how)
     if how.watcher.stop():
@@ -251,7 +255,8 @@ def _work(
     if plan.missing:
         manifest["wall"] = {
             "units": len(plan.missing),
-            "workers": len(workers.numbers),
+            "workers": round(progress.workers),
+            "busy": round(progress.busy, 3),
             "sweep_s": round(swept - begin, 1),
             "timing_s": round(time.monotonic() - swept, 1),
         }

@@ -121,6 +121,7 @@ class Progress:
       remaining_s: the rest of the sweep by what was seen so far; None before the first unit ends.
       latest: the record of a unit that has just ended.
       homes: the worker that began each task, and so has most of its programs.
+      worker_s, busy_s: seconds that workers were there, all of them together, and those that they computed.
     """
 
     total: int
@@ -132,6 +133,18 @@ class Progress:
     remaining_s: float | None = None
     latest: Record | None = None
     homes: dict[str, int] = field(default_factory=dict)
+    worker_s: float = 0.0
+    busy_s: float = 0.0
+
+    @property
+    def workers(self) -> float:
+        """Workers that were there, on average."""
+        return self.worker_s / self.seconds if self.seconds else 0.0
+
+    @property
+    def busy(self) -> float:
+        """Share of the workers' time that they computed."""
+        return self.busy_s / self.worker_s if self.worker_s else 0.0
 
     @property
     def finished(self) -> int:
@@ -183,14 +196,18 @@ class _Sweep:
             return timeout * len(units) * (1 if pinned() else len(team.numbers))  # others may be at the accelerator
 
         for ended in team.run(self._draw, allowed, self._waits):
-            progress.seconds = time.monotonic() - begin
+            now = time.monotonic() - begin
+            progress.worker_s += len(team.numbers) * (now - progress.seconds)
+            progress.seconds = now
             progress.latest = None
             if ended is not None:
                 for unit in ended.tag:
                     progress.running.remove(unit)
                 if isinstance(ended.outcome, Failure):
+                    progress.busy_s += ended.seconds
                     self._fail(ended.tag, ended.outcome)
                 else:
+                    progress.busy_s += ended.outcome.setup_s + ended.outcome.run_s
                     self._keep(ended.tag, ended.outcome)
             self._ask_elsewhere()
             remaining = self._backlog.remaining(progress.running)

@@ -80,6 +80,11 @@ def _stopping(progress: Progress | None) -> str:
     return f"stopping: nothing new is begun; waiting for {waits}. Ctrl-C again stops at once"
 
 
+def _swept_all(progress: Progress) -> str:
+    workers = f"{progress.workers:.0f} worker{'s' if round(progress.workers) != 1 else ''}"
+    return f"{progress.runs} runs in {duration(progress.seconds)}; {workers}, busy {progress.busy:.0%} of the time"
+
+
 class _Clock:
     """Time left of a run: of its sweep as the runner sees it, and of the times and the report that follow."""
 
@@ -141,6 +146,11 @@ class Lines(Watcher):
                 f"[{progress.finished}/{progress.total}] {describe(progress.latest)}; "
                 f"{rate:.1f} runs/s, {self._clock.left(progress)}"
             )
+
+    def swept_all(self, progress: Progress) -> None:
+        """Says what came of it."""
+        if progress.runs:
+            self.note(_swept_all(progress))
 
     def timing(self, task: str) -> None:
         """Says which task is timed."""
@@ -213,6 +223,11 @@ class Terminal(Watcher):
             self._best[cell] = min(loss, self._best.get(cell, float("inf")))
         self._last = progress
         self._live.update(self._view(progress))
+
+    def swept_all(self, progress: Progress) -> None:
+        """Says what came of it."""
+        if progress.runs:
+            self.note(_swept_all(progress))
 
     def timing(self, task: str) -> None:
         """Says which task is timed."""
