@@ -76,7 +76,7 @@ def greet() -> Greeting:
     from distributed import get_worker
 
     worker = get_worker()
-    memory = worker.memory_manager.memory_limit or machine.total_memory() * (1 - machine.SPARED)
+    memory = (worker.memory_manager.memory_limit or machine.total_memory()) * (1 - machine.SPARED)
     each = max(machine.LEAST, int(memory / worker.state.nthreads))
     return Greeting(socket.gethostname(), fingerprint.versions(), luggage.digests(), each)
 

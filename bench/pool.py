@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from bench import machine
+from bench.errors import UserError
 from bench.machine import Slot
-from bench.worker import Failure, Job, serve, workplace
+from bench.worker import Failure, Job, Ready, serve, workplace
 
 Tag = TypeVar("Tag")
 Draw = Callable[[int], tuple[Tag, Job] | None]
 TICK_S = 0.25
+START_S = 120.0  # until a process is ready
 OUTSIDE = {-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
 
 _spawn = multiprocessing.get_context("spawn")
@@ -33,11 +35,13 @@ class Worker:
     process: BaseProcess = field(init=False)
     pipe: Connection = field(init=False)
     since: float = 0.0
+    ready: bool = False
 
     def __post_init__(self) -> None:
         self._start()
 
     def _start(self) -> None:
+        self.ready = False
         self.pipe, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=serve, args=(theirs, self.slot), daemon=True)
         self.process.start()
@@ -53,12 +57,24 @@ class Worker:
             self.pipe.send(job)
 
     def outcome(self) -> Any:
-        """What the job gave; a Failure where the process died at it, in which case a new one stands ready."""
+        """What the job gave, or READY; a Failure where the process died at it, in which case there is a new one.
+
+        Raises:
+          UserError: the process ended by itself before it was ready, as every other would.
+        """
         try:
-            return self.pipe.recv()
+            told = self.pipe.recv()
+            if isinstance(told, Ready):
+                self.ready, self.since = True, time.monotonic()  # the start is not the job's
+            return told
         except (EOFError, OSError):
             self.process.join(timeout=5)
-            code = self.process.exitcode
+            code, began = self.process.exitcode, self.ready
+            if not began and code is not None and code > 0:
+                raise UserError(
+                    f"a worker process could not start (exit status {code}); it says why above. A script must be a "
+                    'file, and must call bench.run under `if __name__ == "__main__":`'
+                ) from None
             self.restart()
             if code is None or code >= 0:
                 return Failure(f"its code ended the worker process (exit status {code})", repeats=False)
@@ -68,7 +84,7 @@ class Worker:
 
     def overrun(self, allowed: float) -> Failure | None:
         """Why the worker must be stopped, if it has taken more seconds than allowed, or more memory."""
-        if time.monotonic() - self.since > allowed:
+        if time.monotonic() - self.since > (allowed if self.ready else max(allowed, START_S)):
             return Failure(f"stopped after {allowed:g} s; --timeout allows more")
         if self.slot.memory is not None and machine.taken(self.process.pid or 0) > self.slot.memory:
             return Failure(f"took more memory than {machine.shown(self.slot.memory)}; --memory allows more")
@@ -168,6 +184,8 @@ class Pool:
                 seconds = time.monotonic() - worker.since
                 if worker.pipe in ready:
                     outcome = worker.outcome()
+                    if isinstance(outcome, Ready):
+                        continue
                 elif (outcome := worker.overrun(timeout(tags[number]))) is not None:
                     worker.restart()
                 else:

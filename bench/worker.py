@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,6 +53,11 @@ class Failure:
     lost: bool = False
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What a worker says before its first job: that it has started."""
+
+
 def environment(slot: Slot) -> dict[str, str]:
     """Variables that must stand before JAX is imported; on a CPU a worker runs one thread.
 
@@ -82,12 +88,10 @@ def serve(pipe: Connection, slot: Slot) -> None:
         os.sched_setaffinity(0, {slot.core})
     if slot.memory is not None and slot.device is None:  # a GPU's driver reserves far more than it uses
         machine.bound(slot.memory)
-    while True:
-        try:
-            job = pipe.recv()
-            pipe.send(attempt(job))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        pipe.send(Ready())
+        while True:
+            pipe.send(attempt(pipe.recv()))
 
 
 def end_with(parent: int) -> None:

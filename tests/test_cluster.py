@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -247,6 +248,21 @@ def test_a_description_is_read(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text("cluster: dask_jobqueue.SLURMCluster\nworkers: 8\noptions: {cores: 1, walltime: '01:00:00'}")
     assert described(file) == Spec("dask_jobqueue.SLURMCluster", {"cores": 1, "walltime": "01:00:00"}, 8)
+
+
+def test_the_guides_descriptions_are_descriptions(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "running.md").read_text(), re.DOTALL)
+    specs = []
+    for block in blocks:
+        (tmp_path / "cluster.yaml").write_text(block)
+        specs.append(described(tmp_path / "cluster.yaml"))
+    slurm, kubernetes, local = specs
+    assert kubernetes.kind == "dask_kubernetes.operator.KubeCluster"
+    assert local.options["threads_per_worker"] == 1
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    script = jobqueue.slurm.SLURMJob("tcp://10.0.0.1:1", name="one", **slurm.options).job_script()
+    for words in ("#SBATCH -t 02:00:00", "#SBATCH -p batch", "--nthreads 1", "bin/activate"):
+        assert words in script
 
 
 @pytest.mark.parametrize(
