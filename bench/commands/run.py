@@ -3,12 +3,25 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.protocol import CHECKPOINTS, EXTENSIONS, SCHEDULES
+
+CHANGES = ("trials", "wide", "seeds", "replicates", "steps", "schedule", "checkpoint")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid run`."""
+    add_grid(parser)
+    widen = f"run again with all spaces extended while a best setting lies at an edge, at most {EXTENSIONS} times"
+    parser.add_argument("--widen", action="store_true", help=widen)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say which grid is meant."""
     parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
     specs = "instead of the suite's: names, path.py[:attr], pkg.mod:attr, NAME(key=value), or all"
     parser.add_argument("--tasks", type=names, metavar="A,B", help=f"tasks {specs}")
@@ -16,17 +29,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, help="settings tried in each search")
     wide = "search over every hyperparameter that has a law (default in the suite full)"
     parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=None, help=wide)
-    widen = f"run again with all spaces extended while a best setting lies at an edge, at most {EXTENSIONS} times"
-    parser.add_argument("--widen", action="store_true", help=widen)
     parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
     parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
     parser.add_argument("--steps", type=int, help="budget of every task, in gradient evaluations")
     parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
     where = "where runs that validation loss selected are read: at the end (default), or where that loss is lowest"
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
+
+
+def changes(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a protocol that the arguments change; None leaves one as it is."""
+    return {name: getattr(args, name) for name in CHANGES}
 
 
 def names(text: str) -> list[str] | None:
@@ -61,13 +74,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,
-            trials=args.trials,
-            wide=args.wide,
-            seeds=args.seeds,
-            replicates=args.replicates,
-            steps=args.steps,
-            schedule=args.schedule,
-            checkpoint=args.checkpoint,
+            **changes(args),
         )
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
