@@ -54,7 +54,8 @@ class Size:
       outputs: numbers that all layers give in a step, over its rows.
       evaluation_flops, evaluation_outputs: the same of one evaluation.
       arrays, parameters: of the network.
-      products, cubes: over the weights m x n, the sums of m n min(m, n), and of the cubes of sides up to LARGEST_SIDE.
+      products: over the weights m x n, the sum of m n min(m, n).
+      squares, cubes: of the sides of weights, where they are at most LARGEST_SIDE, the sums.
       rows: of all splits; `columns` features and targets of each.
       batch: rows of a step.
       steps: the budget.
@@ -67,6 +68,7 @@ class Size:
     arrays: int
     parameters: int
     products: float
+    squares: float
     cubes: float
     rows: int
     columns: int
@@ -86,6 +88,7 @@ def size(task: Task) -> Size | None:
         return None
     layers = list(pairwise(task.widths))
     weights = sum(m * n for m, n in layers)
+    sides = [side for layer in layers for side in layer if side <= LARGEST_SIDE]
     rows = task.source.rows()
     batch, evaluated = task.batch_size or rows[0], sum(min(count, EVALUATED) for count in rows)
     return Size(
@@ -96,7 +99,8 @@ def size(task: Task) -> Size | None:
         arrays=2 * len(layers),
         parameters=weights + sum(task.widths[1:]),
         products=float(sum(m * n * min(m, n) for m, n in layers)),
-        cubes=float(sum(side**3 for layer in layers for side in layer if side <= LARGEST_SIDE)),
+        squares=float(sum(side**2 for side in sides)),
+        cubes=float(sum(side**3 for side in sides)),
         rows=sum(rows),
         columns=task.widths[0] + task.widths[-1],
         batch=batch,
@@ -111,7 +115,9 @@ def terms(what: str, of: Size, sgd: float = 0.0) -> list[float]:
       what: a field of the table's tasks or cells; with `sgd`, SGD's cost on the task, the terms of another optimizer's.
     """
     if what == "step_s":
-        return [1.0, of.flops, of.outputs] if not sgd else [sgd, 1.0, of.arrays, of.parameters, of.products, of.cubes]
+        if not sgd:
+            return [1.0, of.flops, of.outputs]
+        return [sgd, 1.0, of.arrays, of.parameters, of.products, of.squares, of.cubes]
     if what in ("trace_s", "compile_s"):
         return [1.0, of.arrays] if not sgd else [sgd, 1.0, of.arrays]
     return {
