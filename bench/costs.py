@@ -27,6 +27,7 @@ TABLE = Path(__file__).parent / "costs.json"
 LARGEST_SIDE = 512  # of matrices that rules like soap turn about
 SECOND_CHOICE = 0.43  # more settings chosen by searches ten times as long; 0.43 of 10 trials in the default grid
 TIMED = (7, 0.02)  # ROUNDS and TARGET_S of `bench.timing`, which needs JAX
+PEAK_MIB = 170  # that compiling takes for a while beyond what is kept; from workers' peaks over two grids
 KEPT = 128  # programs that a worker keeps
 RECORD_BYTES = 4500  # of a record beside its curves
 PROGRAM_BYTES = 110_000  # of a compiled program on disk
@@ -238,12 +239,12 @@ def sharing(workers: int) -> float:
 
 
 def worker_mib(cells: Sequence[tuple[Task, str]], protocol: Protocol) -> float:
-    """MiB that a worker's process comes to hold which compiles and runs these cells, (task, the optimizer's spec): the
+    """MiB that a worker's process holds at its peak which compiles and runs these cells, (task, the optimizer's spec): the
     process, data, programs, and the curves and states of the largest run."""
     process = table()["process"]
     data = sum(of_task(task, "setup_mib") for task in dict.fromkeys(task for task, _ in cells))
     largest = max((_run_mib(task, optimizer, protocol) for task, optimizer in cells), default=0.0)
-    return process["resident_mib"] + data + min(len(cells), KEPT) * process["program_mib"] + largest
+    return PEAK_MIB + process["resident_mib"] + data + min(len(cells), KEPT) * process["program_mib"] + largest
 
 
 def _run_mib(task: Task, optimizer: str, protocol: Protocol) -> float:
