@@ -239,8 +239,8 @@ def sharing(workers: int) -> float:
 
 
 def worker_mib(cells: Sequence[tuple[Task, str]], protocol: Protocol) -> float:
-    """MiB that a worker's process holds at its peak which compiles and runs these cells, (task, the optimizer's spec): the
-    process, data, programs, and the curves and states of the largest run."""
+    """MiB that a worker's process holds at its peak which runs these cells, (task, the optimizer's spec): the process,
+    data, programs, the curves and states of the largest run, and what compiling takes."""
     process = table()["process"]
     data = sum(of_task(task, "setup_mib") for task in dict.fromkeys(task for task, _ in cells))
     largest = max((_run_mib(task, optimizer, protocol) for task, optimizer in cells), default=0.0)
