@@ -11,6 +11,7 @@ from typing import NoReturn
 
 VERBS = {
     "run": "run a grid, or what is missing of it, and report",
+    "plan": "say what a run will take in time, memory and money, before anything is run",
     "report": "make a run's report anew, from its files alone",
     "export": "write a run as tidy tables",
     "doctor": "check a folder of a run, and say what would be computed again",

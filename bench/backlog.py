@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench import costs
 from bench.grid import Cell
 from bench.jobs import Swept
 from bench.protocol import Protocol
 from bench.records import unit_name
 from bench.task import Task
-
-FLOPS = 6e10  # a guess of what a core does a second, until units have been seen
-STEP_S = 5e-6  # a guess of what a step costs beside them
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,9 @@ class Backlog:
         self._fresh = set(self._waiting)  # cells that nobody has begun
         self._begun: set[str] = set()  # tasks that somebody has begun
         self._at: dict[int, Cell] = {}  # the cell that each worker is at
-        self._runs = protocol.trials + 1.5 * protocol.seeds  # the two selections often choose the same trial
-        self._points = protocol.evaluations + 1
-        self._run_s: dict[str, list[float]] = defaultdict(list)  # by task
-        self._ratios: list[float] = []  # of what a unit took to what was guessed
+        self._predicted: dict[Cell, float] = {}  # seconds of a unit on the machine of the table of costs
+        self._protocol = protocol
+        self._ratios: dict[str, list[float]] = defaultdict(list)  # of what units took to that, by task
         self._setup_s: list[float] = []
 
     def __len__(self) -> int:
@@ -109,9 +106,7 @@ class Backlog:
         if swept.setup_s > 0.05:
             self._setup_s.append(swept.setup_s)
         if all(unit.previous is None for unit in units):
-            each = swept.run_s / len(units)
-            self._run_s[units[0].task.name].append(each)
-            self._ratios.append(each / self._guess(units[0]))
+            self._ratios[units[0].task.name].append(swept.run_s / len(units) / self._predict(units[0]))
 
     def remaining(self, running: Sequence[Unit]) -> float | None:
         """Worker-seconds of all that waits and, taken as half done, runs; None before any unit has ended."""
@@ -121,11 +116,13 @@ class Backlog:
         at_hand = sum(self._expected(unit) for unit in running) / 2
         return waiting + at_hand + len(self._fresh) * float(np.median(self._setup_s or [0.0]))
 
-    def _guess(self, unit: Unit) -> float:
-        return self._runs * (unit.task.run_cost(self._points) / FLOPS + unit.task.steps * STEP_S)
+    def _predict(self, unit: Unit) -> float:
+        if unit.cell not in self._predicted:
+            seconds = costs.unit_seconds(unit.task, unit.optimizer_spec, self._protocol)
+            self._predicted[unit.cell] = seconds
+        return self._predicted[unit.cell]
 
     def _expected(self, unit: Unit) -> float:
-        seen = self._run_s.get(unit.task.name)
-        if seen:
-            return float(np.mean(seen))
-        return self._guess(unit) * (float(np.median(self._ratios)) if self._ratios else 1.0)
+        """As predicted, and corrected by what was seen of the task, else of any."""
+        seen = self._ratios.get(unit.task.name) or [ratio for ratios in self._ratios.values() for ratio in ratios]
+        return self._predict(unit) * (float(np.median(seen)) if seen else 1.0)

@@ -1,38 +1,26 @@
 """A whole run, or what is missing of it: the sweep, then the times, and the manifest that says what was done."""
 
-import hashlib
-import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
-from bench import failures, machine, records, results, runner
-from bench.claims import Claims
-from bench.code import code_digest
+from bench import failures, machine, preflight, results, runner, step_times
 from bench.edges import Edge, edges
 from bench.errors import Unavailable, UserError
-from bench.files import write_atomically
-from bench.fingerprint import ROOT, fingerprint
-from bench.grid import Cell, Grid, is_own, resolve
-from bench.jobs import BASELINE, OpenJob, TimingJob
+from bench.grid import Cell, Grid, resolve
 from bench.machine import Slot
 from bench.pool import Team, pool
-from bench.protocol import EXTENSIONS, Protocol
+from bench.protocol import EXTENSIONS
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
-from bench.travel import Place, optimizer_from, task_from
-from bench.worker import Failure
 
 TIMEOUT_S = 600.0  # for one unit
-WAIT_S = 0.2  # seconds between looks at whether another command has ended
-IMPORT_S = 120.0  # for an optimizer's file, JAX included
-TIMES = "times"  # the claim on a folder's step times
 
 
 class Watcher:
@@ -170,15 +158,17 @@ def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     before, damaged = results.before(folder, [task.name for task in grid.tasks])
     if damaged:
         watcher.damaged(damaged)
-    _check_protocol(folder, before, grid)
+    preflight.check_protocol(folder, before, grid)
     prints = grid.fingerprints()
     asked = _asked(grid, prints)
     plan = runner.plan(folder, grid, prints)
-    _check_own({unit.optimizer_spec for unit in plan.missing}, how)
+    preflight.check_disk(folder, grid, len(plan.missing))
+    preflight.check_own({unit.optimizer_spec for unit in plan.missing}, how.slots, how.timeout)
+    preflight.foresee(plan, grid, how.slots, watcher.note)
     try:
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
-        if not (current and not plan.missing and not (how.timed and _untimed(folder, grid, prints))):
+        if not (current and not plan.missing and not (how.timed and step_times.untimed(folder, grid, prints))):
             _work(folder, grid, prints, plan, {**before, **asked}, how)
     finally:
         watcher.close()
@@ -204,28 +194,6 @@ def _gather(
     return partial(gather, where, workers=workers, memory=memory, tell=watcher.note)
 
 
-def _check_own(specs: Iterable[str], how: _Setting) -> None:
-    """Refuses optimizers of somebody's code that do not import, before anything is begun.
-
-    Raises:
-      UserError: one does not; what it does when imported is done to a worker.
-    """
-    own = sorted(spec for spec in specs if is_own(spec))
-    waiting = iter(own)
-
-    def draw(worker: int) -> tuple[str, OpenJob] | None:
-        del worker
-        spec = next(waiting, None)
-        return None if spec is None else (spec, OpenJob(spec))
-
-    with pool(how.slots[: len(own)]) as workers:
-        for ended in workers.run(draw, lambda _: min(how.timeout, IMPORT_S)):
-            if ended is not None and isinstance(ended.outcome, Failure):
-                reason = ended.outcome.reason.replace(optimizer_from(ended.tag, Path.absolute), ended.tag)
-                about = "" if ended.tag in reason else f"optimizer {ended.tag!r}: when imported, "
-                raise UserError(f"{about}{reason}")
-
-
 def _work(
     folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting
 ) -> None:
@@ -249,7 +217,8 @@ def _work(
         keep()
         how.watcher.swept_all(progress)
         if how.timed:
-            _time(folder, grid, prints, workers, progress.homes, how)
+            tell, stop = how.watcher.timing, how.watcher.stop
+            step_times.measure(folder, grid, prints, workers, progress.homes, how.timeout, stop, tell)
     if how.watcher.stop():
         raise KeyboardInterrupt
     if plan.missing:
@@ -276,18 +245,6 @@ def _prepared(grid: Grid, watcher: Watcher) -> Grid:
     return grid.without(skipped) if skipped else grid
 
 
-def _check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
-    """Refuses a folder that holds results of another protocol: they do not belong on one board."""
-    unsaid = {key: value for key, value in asdict(Protocol()).items() if key not in Protocol().identity}
-    held = {key: before.get(key) for key in ("suite", "suite_version")} | unsaid | before.get("protocol", {})
-    asked = {"suite": grid.suite.name, "suite_version": grid.suite.version, **unsaid, **grid.protocol.identity}
-    if before and held != asked:
-        differences = ", ".join(
-            f"{key} {held.get(key)} there, {value} asked" for key, value in asked.items() if held.get(key) != value
-        )
-        raise UserError(f"{folder} holds results of another protocol ({differences}); choose another folder with --out")
-
-
 def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
     """The part of a manifest that says what was asked for, and so what a report shows."""
     return {
@@ -301,91 +258,3 @@ def _asked(grid: Grid, prints: Mapping[Cell, str]) -> dict[str, Any]:
         "skipped": dict(grid.skipped),
         "fingerprints": {f"{task}--{optimizer}": value for (task, optimizer), value in prints.items()},
     }
-
-
-def _timing_print(cell_print: str) -> str:
-    """What a cell's step time depends on: the cell, how times are taken, and the machine."""
-    code = code_digest(ROOT / "bench" / "timing.py")
-    return hashlib.sha256(f"{cell_print} {code} {machine.cpu_model()}".encode()).hexdigest()
-
-
-def _untimed(folder: Path, grid: Grid, prints: Mapping[Cell, str]) -> dict[str, dict[str, dict[str, float]]]:
-    """{task: {optimizer: setting}} of cells that have a unit but no time taken on this machine by this code.
-
-    The setting is the one chosen by training loss in the first replicate, which must be whole and current.
-    """
-    missing: dict[str, dict[str, dict[str, float]]] = {}
-    for task in grid.tasks:
-        stored = results.read_timings(folder, task.name)
-        for name in grid.optimizers:
-            cell_print = prints[task.name, name]
-            if stored.get(name, {}).get("fingerprint") == _timing_print(cell_print):
-                continue
-            try:
-                record = records.read(records.unit_file(folder, records.unit_name(task.name, name, 0)))
-            except (FileNotFoundError, records.DamagedRecord):
-                continue
-            if record.meta["fingerprint"] == cell_print:
-                missing.setdefault(task.name, {})[name] = record.chosen_hparams("train")
-    return missing
-
-
-def _time(
-    folder: Path, grid: Grid, prints: Mapping[Cell, str], workers: Team, homes: Mapping[str, int], how: _Setting
-) -> None:
-    """Measures step times where they are missing, one task at a time on an otherwise idle machine.
-
-    `homes` are the workers that have the tasks' programs already. Of several commands on a folder one measures, and
-    the others wait for it.
-    """
-    with closing(Claims(folder)) as claims:
-        while not claims.take(TIMES):
-            if how.watcher.stop():
-                return
-            time.sleep(WAIT_S)
-        todo = _untimed(folder, grid, prints)
-        waiting = [task for task in grid.tasks if task.name in todo]
-        at_work: list[Task] = []
-
-        def draw(worker: int) -> tuple[Task, TimingJob] | None:
-            if at_work or how.watcher.stop():
-                return None  # the others stay idle, so as not to disturb
-            for task in waiting:
-                home = homes.get(task.name, worker)
-                if home == worker or home not in workers.numbers:
-                    waiting.remove(task)
-                    at_work.append(task)
-                    how.watcher.timing(task.name)
-                    return task, _timing_job(task, grid, prints, todo[task.name], workers.place)
-            return None
-
-        more = lambda: bool(waiting) and not how.watcher.stop()  # noqa: E731
-        for ended in workers.run(draw, lambda _: how.timeout * len(grid.optimizers), more):
-            if ended is not None:
-                at_work.clear()
-                if not isinstance(ended.outcome, Failure):
-                    _keep_times(folder, ended.tag.name, ended.outcome, grid, prints, workers.place)
-
-
-def _timing_job(
-    task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: Mapping[str, Mapping[str, float]], place: Place
-) -> TimingJob:
-    specs = {name: optimizer_from(grid.optimizers[name], place) for name in chosen}
-    settings = {specs[name]: setting for name, setting in chosen.items()}
-    fingerprints = {
-        BASELINE: fingerprint(task, BASELINE, grid.protocol),
-        **{spec: prints[task.name, name] for name, spec in specs.items()},
-    }
-    return TimingJob(task_from(grid.specs[task.name], place), settings, grid.protocol, fingerprints)
-
-
-def _keep_times(
-    folder: Path, task: str, measured: Mapping[str, Any], grid: Grid, prints: Mapping[Cell, str], place: Place
-) -> None:
-    """Adds a task's measurements, by spec, to those kept. What could not be measured is left for the next run."""
-    stored = results.read_timings(folder, task)
-    for name, spec in grid.optimizers.items():
-        if (sent := optimizer_from(spec, place)) in measured:
-            cell = prints[task, name]
-            stored[name] = {**measured[sent], "cell": cell, "fingerprint": _timing_print(cell)}
-    write_atomically(results.timing_file(folder, task), json.dumps(stored, indent=1).encode())

@@ -156,8 +156,8 @@ class TimingJob:
         programs = {}
         for name in self.settings:
             with suppress(UserError, OptimizerError):
-                programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name], lanes=1)
-        baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline], lanes=1)
+                programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name], 1)
+        baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline], 1)
         return timing.measure(programs, self.settings, baseline)
 
 

@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
+import threadpoolctl
+
 from bench import machine, paths
 from bench.errors import UserError
 from bench.fingerprint import platform, settings, xla_flags
@@ -88,6 +90,7 @@ def serve(pipe: Connection, slot: Slot) -> None:
         os.sched_setaffinity(0, {slot.core})
     if slot.memory is not None and slot.device is None:  # a GPU's driver reserves far more than it uses
         machine.bound(slot.memory)
+    threadpoolctl.threadpool_limits(1)  # of BLAS, which is here already; a thread of it that waits keeps a core busy
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(Ready())
         while True:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import experiment, records, runner
+from bench import records, runner, step_times
 from bench.backlog import Backlog, Unit
 from bench.errors import UserError
 from bench.grid import resolve
 from bench.jobs import Swept
-from bench.pool import Ended, pool
+from bench.pool import Ended
 from bench.protocol import Protocol
 from bench.task import Task
 from bench.worker import Failure, Job
@@ -170,10 +170,11 @@ def test_a_task_is_timed_by_the_worker_that_swept_it(
     grid = resolve("smoke")
     first, second = (task.name for task in grid.tasks)
     todo = {name: {"sgd": {"learning_rate": 0.1}} for name in (first, second)}
-    monkeypatch.setattr(experiment, "_untimed", lambda *_: todo)
+    monkeypatch.setattr(step_times, "untimed", lambda *_: todo)
     prints = {(task, name): "print" for task in todo for name in grid.optimizers}
     workers = Workers()
-    how = experiment._Setting([], lambda grid, most: pool([]), 1.0, experiment.Watcher(), True)
     homes = {first: 7, second: 7} if gone else {first: 1, second: 0}
-    experiment._time(tmp_path, grid, prints, workers, homes, how)  # type: ignore[arg-type]  # no Pool
+    told: list[str] = []
+    step_times.measure(tmp_path, grid, prints, workers, homes, 1.0, lambda: False, told.append)  # type: ignore[arg-type]  # no Team
+    assert told == [task for _, task in workers.given]
     assert workers.given == ([(0, first), (1, second)] if gone else [(0, second), (1, first)])

@@ -3,27 +3,18 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.protocol import CHECKPOINTS, EXTENSIONS, SCHEDULES
+
+CHANGES = ("trials", "wide", "seeds", "replicates", "steps", "schedule", "checkpoint")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid run`."""
-    parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
-    specs = "instead of the suite's: names, path.py[:attr], pkg.mod:attr, NAME(key=value), or all"
-    parser.add_argument("--tasks", type=names, metavar="A,B", help=f"tasks {specs}")
-    parser.add_argument("--optimizers", type=names, metavar="X,Y", help=f"optimizers {specs}")
-    parser.add_argument("--trials", type=int, help="settings tried in each search")
-    wide = "search over every hyperparameter that has a law (default in the suite full)"
-    parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=None, help=wide)
+    add_grid(parser)
     widen = f"run again with all spaces extended while a best setting lies at an edge, at most {EXTENSIONS} times"
     parser.add_argument("--widen", action="store_true", help=widen)
-    parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
-    parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
-    parser.add_argument("--steps", type=int, help="budget of every task, in gradient evaluations")
-    parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
-    where = "where runs that validation loss selected are read: at the end (default), or where that loss is lowest"
-    parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
     memory = "for each worker, as in 4GB (default an equal share of the machine's)"
@@ -32,6 +23,28 @@ def add(parser: argparse.ArgumentParser) -> None:
     start = "start a cluster that a YAML file describes, for this run (Slurm, PBS, Kubernetes, ...)"
     parser.add_argument("--cluster", type=Path, metavar="FILE", help=start)
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for one unit (default 600)")
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say which grid is meant."""
+    parser.add_argument("--suite", default="core", help="named grid (default core; see: optgrid list suites)")
+    specs = "instead of the suite's: names, path.py[:attr], pkg.mod:attr, NAME(key=value), or all"
+    parser.add_argument("--tasks", type=names, metavar="A,B", help=f"tasks {specs}")
+    parser.add_argument("--optimizers", type=names, metavar="X,Y", help=f"optimizers {specs}")
+    parser.add_argument("--trials", type=int, help="settings tried in each search")
+    wide = "search over every hyperparameter that has a law (default in the suite full)"
+    parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=None, help=wide)
+    parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting")
+    parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure")
+    parser.add_argument("--steps", type=int, help="budget of every task, in gradient evaluations")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
+    where = "where runs that validation loss selected are read: at the end (default), or where that loss is lowest"
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
+
+
+def changes(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a protocol that the arguments change; None leaves one as it is."""
+    return {name: getattr(args, name) for name in CHANGES}
 
 
 def names(text: str) -> list[str] | None:
@@ -69,13 +82,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,
-            trials=args.trials,
-            wide=args.wide,
-            seeds=args.seeds,
-            replicates=args.replicates,
-            steps=args.steps,
-            schedule=args.schedule,
-            checkpoint=args.checkpoint,
+            **changes(args),
         )
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
