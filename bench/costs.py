@@ -180,9 +180,9 @@ def of_cell(task: Task, optimizer: str, what: str) -> float:
 
 
 def runs(protocol: Protocol) -> float:
-    """Training runs of a unit: the search, then each chosen setting on fresh seeds. Two selections choose two settings
-    the more often the more there are to choose from."""
-    return protocol.trials + chosen(protocol) * protocol.seeds
+    """Training runs of a unit: the search, on held-out folds too if they select, then each chosen setting on fresh
+    seeds. Two selections choose two settings the more often the more there are to choose from."""
+    return protocol.trials * (1 + protocol.folds) + chosen(protocol) * protocol.seeds
 
 
 def chosen(protocol: Protocol) -> float:

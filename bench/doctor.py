@@ -140,7 +140,7 @@ def _grid(manifest: Mapping[str, Any], unknown: dict[str, str]) -> Grid | None:
             names.append(name)
     if not (tasks and names):
         return None
-    usual = {name: getattr(Protocol(), name) for name in ("extensions", "checkpoint")}
+    usual = {name: getattr(Protocol(), name) for name in ("extensions", "checkpoint", "select")}
     protocol = {**usual, **manifest["protocol"], "replicates": manifest["replicates"], "seeds": manifest["seeds"]}
     return resolve(manifest["suite"], tasks, names, **protocol)
 

@@ -82,6 +82,8 @@ def resolve(
     picked = [tasks.get(item, protocol.steps) for item in wanted]
     for task, item in zip(picked, wanted, strict=True):
         _check_task(task, item)
+        if protocol.folds:
+            task.folded(0, protocol.folds)
     names = [optimizers.parse(spec).name for spec in specs]
     for what, given in (("task", [task.name for task in picked]), ("optimizer", names)):
         twice = sorted({name for name in given if given.count(name) > 1})

@@ -23,7 +23,7 @@ ENDS = ("grad_evals", "diverged", "distance")
 
 # Names of arrays are keys and never paths; those that look like paths up are refused all the same.
 ARRAY = re.compile(
-    r"step|chosen|selected/(train|valid)|(hparams|position|open)/\w+"
+    r"step|chosen|folds/loss|selected/(train|valid)|(hparams|position|open)/\w+"
     r"|(search|final)/(grad_evals|diverged|distance|(train|valid|test)/(?!.*\.\.)[^/\\][^\\]*)"
 )
 NUMBERS = ("replicate", "budget", "param_bytes", "state_bytes")
@@ -139,6 +139,10 @@ def check_arrays(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> N
             _array(arrays, f"open/{rest}", "b", (2,))
         if group in ("position", "open"):
             _need(f"hparams/{rest}" in arrays, f"{name} is of no hyperparameter that it has")
+    folds = check_protocol(meta["protocol"]).folds
+    _need(bool(folds) == ("folds/loss" in arrays), f"it has {'no' if folds else 'a'} folds/loss")
+    if folds:
+        _array(arrays, "folds/loss", "f", (folds, trials, len(step)))
     for split in ("train", "valid"):
         _need(f"search/{split}/loss" in arrays, f"it has no search/{split}/loss")
     for needed in (*(f"{stage}/grad_evals" for stage in STAGES), *_finals(meta)):

@@ -105,6 +105,33 @@ class OfficialSplit:
         return {"train": np.arange(self.train), "valid": valid, "test": test}
 
 
+@dataclass(frozen=True)
+class Folded:
+    """One fold of a cross-validation within another split: its training and validation rows are dealt anew, class by
+    class, into `of` equal parts, of which part `fold` is for validation. Rows that are left over are left out."""
+
+    split: Split
+    fold: int
+    of: int
+
+    def __call__(self, x: np.ndarray, y: np.ndarray) -> Rows:
+        """x (rows, features) and y (rows, ...) to rows by split, ascending.
+
+        Raises:
+          UserError: there are fewer rows than folds.
+        """
+        rows = self.split(x, y)
+        within = getattr(self.split, "within", None)
+        values, rng = y if within is None else x[:, within].astype(np.int64), stream("folds")
+        strata = _strata(values, np.sort(np.concatenate([rows["train"], rows["valid"]])))
+        dealt = np.concatenate([rng.permutation(stratum) for stratum in strata])
+        dealt = dealt[: len(dealt) // self.of * self.of].reshape(-1, self.of)
+        if not len(dealt):
+            raise UserError(f"{len(rows['train']) + len(rows['valid'])} rows cannot be dealt into {self.of} folds")
+        rest = np.delete(dealt, self.fold, axis=1)
+        return {"train": np.sort(rest.ravel()), "valid": np.sort(dealt[:, self.fold]), "test": rows["test"]}
+
+
 # Features
 
 

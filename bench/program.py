@@ -10,7 +10,7 @@ which a small network's step leaves idle.
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -22,12 +22,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from bench.errors import UserError
-from bench.protocol import Protocol
+from bench.protocol import FOLDS, Protocol
 from bench.task import Data, Metrics, Model, Task
 from bench.train import GENERATOR, Start, Trajectory, distance, train
 from optimizers import Optimizer
 
 PyTree = Any
+OPEN = 1 + FOLDS  # tasks whose data a process holds: one with its folds
 Work = tuple[Start, Mapping[str, float]]  # a run: where it begins, and its hyperparameters
 
 _cache_hits: list[str] = []
@@ -64,6 +65,7 @@ class Program:
       cached: whether it was loaded.
       evaluation_s: seconds to make the task's evaluation, 0 where this process had it.
       param_bytes, state_bytes: sizes of the parameters and of the optimizer's state beside them.
+      folds: the cell on each fold of the protocol's cross-validation, if it has one.
     """
 
     task: Task
@@ -80,6 +82,7 @@ class Program:
     evaluation_s: float
     param_bytes: int
     state_bytes: int
+    folds: tuple["Program", ...] = ()
 
     @property
     def points(self) -> np.ndarray:
@@ -134,7 +137,26 @@ class Program:
 
 
 def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol, lanes: int = 1) -> Program:
-    """Traces and compiles the cell's training run, and the task's evaluation where that has not been done yet."""
+    """Traces and compiles the cell's training run, and the task's evaluation where that has not been done yet; and the
+    same for the folds of a cross-validation, which share one program where their arrays have the same shapes."""
+    whole = _compiled(task, optimizer, protocol, lanes)
+    folds: list[Program] = []
+    for number in range(protocol.folds):
+        fold = task.folded(number, protocol.folds)
+        data = _opened(fold)[1]
+        like = next((known for known in folds if _shapes(known.data) == _shapes(data)), None)
+        if like is None:
+            folds.append(_compiled(fold, optimizer, protocol, lanes))
+        else:
+            folds.append(replace(like, task=fold, data=data))
+    return replace(whole, folds=tuple(folds))
+
+
+def _shapes(tree: PyTree) -> list[tuple[tuple[int, ...], str]]:
+    return [(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(tree)]
+
+
+def _compiled(task: Task, optimizer: Optimizer, protocol: Protocol, lanes: int) -> Program:
     model, data = _opened(task)
     example = _start(task, 0, "example")
     points = protocol.points(task.steps)
@@ -169,7 +191,7 @@ def compile_program(task: Task, optimizer: Optimizer, protocol: Protocol, lanes:
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=OPEN)
 def _opened(task: Task) -> tuple[Model, Data]:
     return task.build(), jax.device_put(task.data())
 
@@ -193,7 +215,7 @@ def _evaluator(task: Task, points: int, lanes: int) -> Callable[..., Metrics]:
     return jax.jit(evaluate if lanes == 1 else abreast).lower(several, data.evaluation).compile()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _start(task: Task, replicate: int, seed: str) -> Start:
     model, data = _opened(task)
     digest = hashlib.sha256(f"{task.name}/{replicate}/{seed}".encode()).digest()

@@ -12,6 +12,7 @@ EXTENSIONS = 3  # of the search spaces at most
 DECADES = 3  # of the narrowest learning rate's law in the catalogue, which an extension widens by two
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 CHECKPOINTS = ("final", "best")
+FOLDS = 20  # of a cross-validation at most
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Protocol:
       checkpoint: where of its curve a run is read on the board that validation loss selects for: at its end, 'final',
         or where its validation loss is lowest, 'best'. Training loss is always that at the budget.
       extensions: how often all search spaces have been extended at both ends.
+      select: what the second selection goes by: the validation split, 'valid', or the mean over as many folds of the
+        training and validation rows, 'kfold:5', each held out from training in turn.
     """
 
     replicates: int = 3
@@ -41,6 +44,7 @@ class Protocol:
     steps: int | None = None
     checkpoint: str = "final"
     extensions: int = 0
+    select: str = "valid"
 
     def __post_init__(self) -> None:
         for name in ("replicates", "trials", "seeds", "evaluations", "steps"):
@@ -53,12 +57,20 @@ class Protocol:
             raise UserError(f"there is no schedule {self.schedule!r}; there are {', '.join(SCHEDULES)}")
         if self.checkpoint not in CHECKPOINTS:
             raise UserError(f"there is no checkpoint {self.checkpoint!r}; there are {', '.join(CHECKPOINTS)}")
+        if self.select != "valid" and not 2 <= self.folds <= FOLDS:
+            raise UserError(f"select must be valid, or kfold:2 to kfold:{FOLDS}, not {self.select!r}")
+
+    @property
+    def folds(self) -> int:
+        """Folds of the cross-validation that settings are chosen by; 0 where a validation split chooses them."""
+        kind, _, number = str(self.select).partition(":")
+        return int(number) if kind == "kfold" and number.isascii() and number.isdigit() and len(number) < 4 else 0
 
     @property
     def identity(self) -> dict[str, object]:
         """What decides the numbers of a replicate. More replicates or seeds only add to them; spaces as they are
-        shipped and runs that are read at their end go without saying."""
-        unsaid = {"extensions": 0, "checkpoint": "final"}
+        shipped, runs that are read at their end and selection by a validation split go without saying."""
+        unsaid = {"extensions": 0, "checkpoint": "final", "select": "valid"}
         left_out = {"replicates", "seeds"} | {name for name, value in unsaid.items() if getattr(self, name) == value}
         return {key: value for key, value in asdict(self).items() if key not in left_out}
 

@@ -8,6 +8,7 @@ and a checksum over both. Arrays, T trials, K chosen settings, S final seeds, P 
     position/NAME (T,)                  where they lie in their space, 0 at its lowest value, 1 at its highest
     open/NAME (2,)                      whether the space could be extended at its lower and at its upper end
     search/SPLIT/METRIC (T, P)          curves of the search
+    folds/loss (F, T, P)                curves of the loss on each held-out fold, where folds select
     selected/train, selected/valid ()   the trial that each rule chose
     chosen (K,)                         the trials that were run again: their union
     final/SPLIT/METRIC (K, S, P)        curves on fresh seeds
@@ -144,7 +145,8 @@ def _until(points: int, name: str, array: np.ndarray) -> np.ndarray:
     stage, _, rest = name.partition("/")
     if rest == "distance":
         return np.full_like(array, np.nan)
-    return array[..., :points] if name == "step" or (stage in ("search", "final") and rest != "diverged") else array
+    curve = name == "step" or (stage in ("search", "folds", "final") and rest != "diverged")
+    return array[..., :points] if curve else array
 
 
 def unit_name(task: str, optimizer: str, replicate: int) -> str:

@@ -295,4 +295,5 @@ class _Sweep:
 
 def _runs(record: Record) -> int:
     """Training runs that made a record."""
-    return int(record.arrays["search/diverged"].size + record.arrays["final/diverged"].size)
+    searched = record.arrays["search/diverged"].size * (1 + len(record.arrays.get("folds/loss", ())))
+    return int(searched + record.arrays["final/diverged"].size)

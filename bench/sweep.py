@@ -43,8 +43,9 @@ def draw(optimizer: Optimizer, trials: int, key: str) -> dict[str, np.ndarray]:
 
 
 def read(protocol: Protocol, by: str, curves: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The losses (trials,) that a search is selected by: of the split `by`, at the end or at the best checkpoint."""
-    losses = curves[f"{by}/loss"]
+    """The losses (trials,) that a search is selected by: of the split `by`, or on held-out folds in the mean, at the
+    end or at the best checkpoint."""
+    losses = curves["folds"].mean(axis=0) if by == "valid" and protocol.folds else curves[f"{by}/loss"]
     if by == "train" or protocol.checkpoint == "final":
         return losses[:, -1]
     return np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
@@ -64,12 +65,16 @@ def sweep(program: Program, replicates: Mapping[int, Record | None], fingerprint
     task, optimizer, protocol = program.task, program.optimizer, program.protocol
     draws = {r: draw(optimizer, protocol.trials, f"{task.name}/{r}/{optimizer.name}") for r in replicates}
 
-    def trial(replicate: int, seed: str, index: int) -> Work:
-        return program.start(replicate, seed), {name: float(values[index]) for name, values in draws[replicate].items()}
+    def trial(replicate: int, seed: str, index: int, on: Program = program) -> Work:
+        return on.start(replicate, seed), {name: float(values[index]) for name, values in draws[replicate].items()}
 
     fresh = [r for r, previous in replicates.items() if previous is None]
-    search = _runs(program, {r: [trial(r, "search", t) for t in range(protocol.trials)] for r in fresh})
-    search |= {r: previous.group("search") for r, previous in replicates.items() if previous is not None}
+    every = range(protocol.trials)
+    search = _runs(program, {r: [trial(r, "search", t) for t in every] for r in fresh})
+    held_out = [_runs(f, {r: [trial(r, "search", t, f) for t in every] for r in fresh}) for f in program.folds]
+    for r in fresh if program.folds else ():
+        search[r] = {**search[r], "folds": np.stack([fold[r]["valid/loss"] for fold in held_out])}
+    search |= {r: _searched(previous) for r, previous in replicates.items() if previous is not None}
     selected = {r: {by: select(read(protocol, by, search[r])) for by in SELECTIONS} for r in replicates}
     chosen = {r: sorted(set(selected[r].values())) for r in replicates}
     seeds = {r: range(previous.seeds if previous else 0, protocol.seeds) for r, previous in replicates.items()}
@@ -86,11 +91,17 @@ def sweep(program: Program, replicates: Mapping[int, Record | None], fingerprint
             **{f"selected/{by}": np.asarray(index, np.int32) for by, index in selected[r].items()},
             **{f"hparams/{name}": values for name, values in draws[r].items()},
             **_places(optimizer, draws[r]),
-            **{f"search/{name}": values for name, values in search[r].items()},
+            **{"folds/loss" if name == "folds" else f"search/{name}": values for name, values in search[r].items()},
             **{f"final/{name}": values for name, values in _joined(previous, by_seed).items()},
         }
         records.append(Record(_meta(program, r, fingerprint, previous), arrays))
     return records
+
+
+def _searched(previous: Record) -> Mapping[str, np.ndarray]:
+    """The search of a record, its held-out losses (folds, trials, points) beside it if it has some."""
+    folds = previous.group("folds")
+    return previous.group("search") | ({"folds": folds["loss"]} if folds else {})
 
 
 def _places(optimizer: Optimizer, settings: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

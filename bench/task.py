@@ -107,6 +107,15 @@ class Task(ABC):
         """Empty if the data is here or can be made here, else why not and the remedy; takes next to no time."""
         return ""
 
+    def folded(self, fold: int, of: int) -> "Task":
+        """The same on other rows: fold `fold` of a cross-validation with `of` folds.
+
+        Raises:
+          UserError: it has no rows to deal into folds.
+        """
+        del fold, of
+        raise UserError(f"task {self.name} has no rows to deal into folds; leave --select kfold out")
+
     @property
     def facts(self) -> dict[str, Any]:
         """What a list of tasks shows of it, by heading; plain values."""

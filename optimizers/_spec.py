@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,13 @@ def module_of(spec: Spec) -> Any:
     try:
         if not spec.is_path:
             return importlib.import_module(spec.target)
-        name = f"_file_{path.stem}"
-        found = importlib.util.spec_from_file_location(name, path)
+        loader = SourceFileLoader(f"_file_{path.stem}", str(path))
+        found = importlib.util.spec_from_loader(loader.name, loader)
         assert found is not None
-        assert found.loader is not None
         module = importlib.util.module_from_spec(found)
-        sys.modules[name] = module  # dataclasses and pickles of the file's own classes look here
-        found.loader.exec_module(module)
+        sys.modules[loader.name] = module  # dataclasses and pickles of the file's own classes look here
+        # Not from bytecode: Python would take that of before for a file edited within a second to the same size.
+        exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
         return module
     except (Exception, SystemExit) as error:
         raise SpecError(f"{path} does not import: {type(error).__name__}: {error}") from error

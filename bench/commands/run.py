@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.protocol import CHECKPOINTS, EXTENSIONS, SCHEDULES
 
-CHANGES = ("trials", "wide", "seeds", "replicates", "steps", "schedule", "checkpoint")
+CHANGES = ("trials", "wide", "seeds", "replicates", "steps", "schedule", "checkpoint", "select")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,8 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
     where = "where runs that validation loss selected are read: at the end (default), or where that loss is lowest"
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
+    select = "what the second selection goes by: valid (default), or the mean over held-out folds, as in kfold:5"
+    parser.add_argument("--select", metavar="HOW", help=select)
 
 
 def changes(args: argparse.Namespace) -> dict[str, Any]:

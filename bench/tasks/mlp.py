@@ -4,7 +4,7 @@ Names of activations, losses, metrics and initialisers are looked up in the modu
 `bench.losses`, `bench.metrics`, `bench.network`), so the description stays plain data.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from bench.augment import Augmentation
 from bench.data import Dataset, open_dataset
 from bench.errors import UserError, unknown
-from bench.preprocess import Step, Table, stream
+from bench.preprocess import Folded, Step, Table, stream
 from bench.task import SPLITS, Data, Metrics, Model, Task, source_of
 from optimizers import _spec
 
@@ -76,6 +76,13 @@ class Mlp(Task):
     def missing(self) -> str:
         """Why the data set is not here."""
         return self.source.missing()
+
+    def folded(self, fold: int, of: int) -> "Mlp":
+        """The same on other rows of its training and validation splits; what is fitted is fitted to those."""
+        source = self.source
+        dealt = replace(source, split=Folded(source.split, fold, of), sizes=None)
+        base, bracket, changed = self.name.partition("(")
+        return replace(self, name=f"{base}_fold{fold + 1}of{of}{bracket}{changed}", dataset=dealt)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def sample_rows(rows: int) -> np.ndarray:
     return np.sort(stream("evaluated rows").permutation(rows)[:EVALUATED])
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _prepared(task: str, dataset: Dataset, steps: tuple[Step, ...], ends: tuple[int, int]) -> Table:
     table = dataset.table()
     for step in steps:
