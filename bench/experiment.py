@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
-from bench import failures, machine, preflight, results, runner, step_times
+from bench import failures, machine, preflight, records, results, runner, step_times
 from bench.edges import Edge, edges
 from bench.errors import Unavailable, UserError
+from bench.files import clear_abandoned
 from bench.grid import Cell, Grid, resolve
 from bench.machine import Slot
 from bench.pool import Team, pool
@@ -152,8 +153,7 @@ def _widen(done: Results, grid: Grid, how: _Setting) -> Results:
 def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     """Computes what the folder lacks of the grid."""
     watcher = how.watcher
-    if (file := next((path for path in (folder, *folder.parents) if path.exists()), folder)).is_file():
-        raise UserError(f"{folder} could not be written: {file} is a file, not a folder; choose another with --out")
+    preflight.check_folder(folder)
     grid = _prepared(grid, watcher)
     before, damaged = results.before(folder, [task.name for task in grid.tasks])
     if damaged:
@@ -209,6 +209,8 @@ def _work(
             keep()
         how.watcher.swept(progress)
 
+    for place in (folder, folder / records.FOLDER):
+        clear_abandoned(place)
     keep()
     begin = time.monotonic()
     with how.gather(grid, max(1, len(plan.missing))) as workers:

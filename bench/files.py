@@ -9,12 +9,16 @@ import json
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
 
 TEXT = 2**24  # bytes of a JSON file at most; a manifest of a thousand cells has a hundredth of it
+
+
+ABANDONED_S = 600.0  # after which a file that is being written is not any more
 
 
 class Unreadable(Exception):
@@ -41,6 +45,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             raise UserError(explain(error, path)) from error
         raise
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Removes what killed commands were writing in a folder."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > ABANDONED_S:
+                path.unlink()
 
 
 def content_of(path: Path, most: int) -> bytes:

@@ -20,6 +20,23 @@ from bench.worker import Failure
 IMPORT_S = 120.0  # for an optimizer's file, JAX included
 
 
+def check_folder(folder: Path) -> None:
+    """Refuses a folder that cannot be one.
+
+    Raises:
+      UserError: it, or one that it is in, is a file, or may not be looked into.
+    """
+    try:
+        file = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+        list(file.iterdir() if file.is_dir() else [])
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be looked into: {error.strerror}; choose another folder with --out"
+        ) from error
+    if file.is_file():
+        raise UserError(f"{folder} could not be written: {file} is a file, not a folder; choose another with --out")
+
+
 def check_protocol(folder: Path, before: Mapping[str, Any], grid: Grid) -> None:
     """Refuses a folder that holds results of another protocol: they do not belong on one board."""
     unsaid = {key: value for key, value in asdict(Protocol()).items() if key not in Protocol().identity}

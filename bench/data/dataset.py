@@ -67,7 +67,10 @@ class Dataset:
     @property
     def prepared(self) -> bool:
         """Whether there is nothing left to fetch or make, as far as one can tell without looking into the file."""
-        return self.kept and self.file.exists()
+        try:
+            return self.kept and self.file.exists()
+        except OSError:  # a cache that may not be looked into; who then makes the file says so
+            return False
 
     @property
     def kept(self) -> bool:
