@@ -10,12 +10,12 @@ from bench import suites, tasks
 from bench.errors import UserError
 from bench.fingerprint import fingerprint
 from bench.layout import unfit_name
+from bench.order import Cell as Cell
 from bench.protocol import Protocol
 from bench.records import unit_name
 from bench.task import Task
 from optimizers._own import is_listed
 
-Cell = tuple[str, str]  # (task, optimizer)
 UNIT = 235  # bytes of a unit's name: a file's has 255 at most, and a temporary one is a little longer
 Item = TypeVar("Item")
 

@@ -1,14 +1,14 @@
 """How long workers take over many units: the runner's order of work, played through without doing any of it.
 
-A worker stays with a cell until its replicates are begun, and with a task until its cells are; what will take longest
-goes first; a worker with nothing of its own takes a cell off the task with most left, and at last replicates off a
-cell. Each worker sets up the process, each of its tasks and each of its cells once.
+Each worker sets up the process, each of its tasks and each of its cells once.
 """
 
 import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from bench.order import Order
 
 
 @dataclass(frozen=True)
@@ -41,46 +41,6 @@ class Played:
     compiled: Mapping[int, set[tuple[str, str]]]
 
 
-@dataclass
-class _Waiting:
-    """The units of cells that nobody has taken, in the runner's order."""
-
-    left: dict[tuple[str, str], int]
-    loads: Mapping[tuple[str, str], Load]
-    by_task: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    fresh: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    begun: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for cell, load in self.loads.items():
-            self.by_task[load.task] += load.units * load.unit_s
-            self.fresh[load.task].append(cell)
-        for cells in self.fresh.values():
-            cells.sort(key=self._seconds)  # the longest last
-
-    def _seconds(self, cell: tuple[str, str]) -> float:
-        return self.left[cell] * self.loads[cell].unit_s
-
-    def take(self, at: tuple[str, str] | None) -> tuple[str, str] | None:
-        """The cell of the next unit of a worker that was last at a cell; None when there are none."""
-        cell = at if at is not None and self.left[at] else self._other(at)
-        if cell is not None:
-            self.left[cell] -= 1
-            self.by_task[cell[0]] -= self.loads[cell].unit_s
-            self.begun.add(cell[0])
-        return cell
-
-    def _other(self, at: tuple[str, str] | None) -> tuple[str, str] | None:
-        if at is not None and self.fresh[at[0]]:
-            return self.fresh[at[0]].pop()
-        fresh = [task for task, cells in self.fresh.items() if cells]
-        untouched = [task for task in fresh if task not in self.begun]
-        if fresh:
-            return self.fresh[max(untouched or fresh, key=lambda task: self.by_task[task])].pop()
-        rest = [cell for cell, count in self.left.items() if count]
-        return max(rest, key=lambda cell: (self.by_task[cell[0]], self._seconds(cell))) if rest else None
-
-
 def play(
     loads: Sequence[Load], workers: int, start_s: float = 0.0, opening_s: Mapping[str, float] | None = None
 ) -> Played:
@@ -93,7 +53,9 @@ def play(
     """
     opening = opening_s or {}
     cells = {(load.task, load.optimizer): load for load in loads if load.units}
-    waiting = _Waiting({cell: load.units for cell, load in cells.items()}, cells)
+    waiting = Order(
+        {cell: load.units for cell, load in cells.items()}, {cell: load.unit_s for cell, load in cells.items()}
+    )
     units = sum(load.units for load in cells.values())
     free = [(start_s, worker) for worker in range(min(workers, units))]  # a heap: sorted
     at: dict[int, tuple[str, str]] = {}
