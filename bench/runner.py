@@ -288,7 +288,10 @@ class _Sweep:
     def _fail(self, units: Sequence[Unit], failure: Failure) -> None:
         first = units[0]
         failed = list(units)
-        if len(units) > 1:
+        if failure.unfit:
+            self._backlog.back(units)
+            failed = []
+        elif len(units) > 1:
             self._backlog.split(units)  # one of them may be to blame, or their number
             failed = []
         elif failure.lost and self._losses[first.name] + 1 < ATTEMPTS:

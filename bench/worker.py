@@ -54,12 +54,14 @@ class Failure:
       details: the traceback, where there is one.
       repeats: whether the same would happen to the rest of the cell, as far as one can tell.
       lost: whether the worker was ended from outside, so that another may well succeed.
+      unfit: whether the worker's machine was to blame and is used no more, so that the try does not count.
     """
 
     reason: str
     details: str = ""
     repeats: bool = True
     lost: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True)
