@@ -6,13 +6,15 @@ give other numbers.
 """
 
 import importlib
+import logging
 import os
 import pickle
 import queue
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
@@ -28,7 +30,9 @@ from bench.worker import Failure
 CONNECT_S = 15.0  # for the scheduler to answer
 LOOK_S = 1.0  # seconds between looks at which workers there are
 GRACE_S = 60.0  # beyond a job's time, after which the slot itself has hung
-ALONE_S = 20.0  # with no worker but refused ones, after which to give up
+ALONE_S = 20.0  # with no worker but refused ones, after which to give up, and with none at all, to say so
+STRIKES = 2  # jobs in a row that a worker cannot do, for which it is refused
+CLOSE_S = 10.0  # for the workers to end what was started on them
 SETTINGS = (*fingerprint.SETTINGS, "JAX_PLATFORMS", "XLA_FLAGS", "OPTGRID_LANES")  # that travel, where they are set
 EXTRA = "install the extra `dask`: make setup EXTRAS=dask, or pip install 'optgrid[dask]'"
 
@@ -96,29 +100,31 @@ def gather(
         from distributed import Client
     except ImportError as error:
         raise UserError(f"a cluster needs Dask; {EXTRA}") from error
-    started: Any = _started(where, workers) if isinstance(where, Spec) else None
-    address = where if isinstance(where, str) else started.scheduler_address
-    try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False, name="optgrid")
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise UserError(
-            f"no Dask scheduler answers at {address}: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
-    team = Cluster(client, luggage.pack(grid), min(most, workers or most), memory, tell)
-    try:
+    pack = luggage.pack(grid)
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a scheduler that is lost is said here
+    with ExitStack() as ends:
+        started: Any = _started(where, workers, ends) if isinstance(where, Spec) else None
+        address = where if isinstance(where, str) else started.scheduler_address
+        try:
+            client = Client(address, timeout=CONNECT_S, set_as_default=False, name="optgrid")
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            raise UserError(
+                f"no Dask scheduler answers at {address}: {' '.join(str(error).split()) or type(error).__name__}"
+            ) from error
+        ends.callback(_quietly, lambda: client.close(timeout=5))
+        team = Cluster(client, pack, min(most, workers or most), memory, tell)
+        ends.callback(_quietly, team.close)
         yield team
-    finally:
-        with suppress(Exception):  # whatever a cluster that is going away raises
-            team.close()
-        with suppress(Exception):
-            client.close(timeout=5)
-        if started is not None:
-            with suppress(Exception):
-                started.close(timeout=30)
 
 
-def _started(spec: Spec, workers: int | None) -> Any:
-    """The running Dask cluster of a spec."""
+def _quietly(end: Callable[[], object]) -> None:
+    """Ends something that may be gone already, whatever it raises then."""
+    with suppress(Exception):
+        end()
+
+
+def _started(spec: Spec, workers: int | None, ends: ExitStack) -> Any:
+    """The running Dask cluster of a spec, which `ends` will end."""
     module, _, name = spec.kind.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module), name)
@@ -126,6 +132,7 @@ def _started(spec: Spec, workers: int | None) -> Any:
         raise UserError(f"there is no cluster {spec.kind} to import ({error}); {EXTRA}") from error
     try:
         cluster = kind(**spec.options)
+        ends.callback(_quietly, lambda: cluster.close(timeout=30))
         cluster.scale(workers or spec.workers)
     except Exception as error:  # its constructor may raise anything
         raise UserError(f"{spec.kind} could not be started: {type(error).__name__}: {error}") from error
@@ -160,12 +167,15 @@ class Cluster:
         self._made = 0
         self._names: dict[str, str] = {}  # of workers, by address
         self._refused: dict[str, str] = {}
+        self._usable: dict[str, int] = {}  # bytes of memory for a slot, by address of those who have greeted
+        self._strikes: Counter[str] = Counter()  # jobs in a row that a worker could not do, by address
         self._greetings: dict[str, Any] = {}
         self._threads: dict[str, int] = {}  # of workers, by address
         self._files: dict[str, Any] = {}  # futures of the luggage, by name
         self._supplied: set[str] = set()  # addresses that have it
         self._looked = 0.0
-        self._alone = time.monotonic()
+        self._alone = self._without = time.monotonic()
+        self._said = False
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
 
@@ -197,7 +207,10 @@ class Cluster:
                 self._look()
                 for number in [n for n in self._slots if n not in sent]:
                     if (drawn := draw(number)) is not None:
-                        sent[number] = self._send(number, drawn[1], drawn[0], timeout(drawn[0]))
+                        try:
+                            sent[number] = self._send(number, drawn[1], drawn[0], timeout(drawn[0]))
+                        except (OSError, TimeoutError) as error:  # it, or the scheduler, has just gone
+                            yield Ended(drawn[0], self._struck(self._slots[number].address, error), 0.0)
                 if not sent and not more():
                     return
                 with suppress(queue.Empty):
@@ -217,7 +230,8 @@ class Cluster:
         """Ends the processes that were started for this luggage."""
         addresses = sorted({slot.address for slot in self._slots.values()})
         if addresses:
-            self._client.run(node.close, self._pack.digest, workers=addresses, on_error="ignore")
+            asked = {"workers": addresses, "on_error": "ignore", "callback_timeout": CLOSE_S}  # one may hang
+            self._client.sync(self._client._run, node.close, self._pack.digest, **asked)
 
     def _outcome(self, number: int, job: _Sent[Any]) -> Any:
         """What came of a job, or None while nothing has."""
@@ -227,16 +241,28 @@ class Cluster:
             return Failure(f"the worker {who} was lost", repeats=False, lost=True)
         if job.future.done():
             try:
-                return pickle.loads(job.future.result(timeout=CONNECT_S))
+                outcome = pickle.loads(job.future.result(timeout=CONNECT_S))
             except Exception as error:  # of the machine or of Dask; the unit's own come as a Failure
-                self._supplied.discard(job.slot.address)
-                reason = f"the worker {who} could not do it: {type(error).__name__}: {error}".splitlines()[0][:300]
-                return Failure(reason, repeats=False, lost=True)
+                return self._struck(job.slot.address, error)
+            self._strikes.pop(job.slot.address, None)
+            return outcome
         if time.monotonic() - job.since > job.allowed + GRACE_S:
             job.future.cancel()
-            del self._slots[number]  # nobody knows what it is at
+            self._refuse(job.slot.address, f"it gave no answer in {job.allowed + GRACE_S:g} s")  # it may be at anything
             return Failure(f"stopped after {job.allowed:g} s; --timeout allows more")
         return None
+
+    def _struck(self, address: str, error: Exception) -> Failure:
+        """What comes of a job that a worker could not do. One that cannot write, or fails again, is used no more: being
+        idle at once, it would draw all there is."""
+        who = self._names.get(address, address)
+        reason = f"the worker {who} could not do it: {type(error).__name__}: {error}".splitlines()[0][:300]
+        self._supplied.discard(address)
+        self._strikes[address] += 1
+        unfit = isinstance(error, UserError) or self._strikes[address] >= STRIKES
+        if unfit and address in self._names:
+            self._refuse(address, f"it cannot do a unit ({type(error).__name__}: {error})".splitlines()[0][:300])
+        return Failure(reason, repeats=False, lost=True, unfit=unfit)
 
     def _send(self, number: int, job: Any, tag: Any, allowed: float) -> _Sent[Any]:
         slot = self._slots[number]
@@ -282,11 +308,14 @@ class Cluster:
         self._looked = now
         if self._client.status != "running":
             raise UserError("the Dask scheduler is lost; what was finished is kept, and the same command goes on")
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        try:
+            there = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, TimeoutError):  # it is told of at the next look, unless it is back by then
+            return
         for number in [n for n, slot in self._slots.items() if slot.address not in there]:
             del self._slots[number]
         for address in self._names.keys() - there.keys():
-            for known in (self._names, self._threads, self._refused, self._greetings):
+            for known in (self._names, self._threads, self._refused, self._greetings, self._usable, self._strikes):
                 known.pop(address, None)
             self._supplied.discard(address)
         for address, told in there.items():
@@ -294,6 +323,12 @@ class Cluster:
                 self._names[address] = f"{told.get('name') or address} ({address})"
                 self._threads[address] = int(told["nthreads"])
                 self._greetings[address] = self._submit(node.greet, address)
+        self._fill()
+        if self._slots:
+            self._without, self._said = now, False
+        elif not self._said and now - self._without > ALONE_S:
+            self._said = True
+            self._tell("waiting for workers of the cluster, of which there are none now; Ctrl-C ends this command")
         if self._slots or self._greetings or not self._refused:
             self._alone = now
         if now - self._alone > ALONE_S:
@@ -311,11 +346,23 @@ class Cluster:
         if differs := _differences(self._here, told):
             self._refuse(address, differs)
             return
-        for index in range(min(self._threads[address], self._most - len(self._slots))):
-            self._slots[self._made] = _Slot(address, index, self._memory or told.memory)
-            self._made += 1
+        self._usable[address] = told.memory
+        self._fill()
+
+    def _fill(self) -> None:
+        """Makes slots as far as there are threads for them and they are wanted; one that was lost leaves its place."""
+        taken = {(slot.address, slot.index) for slot in self._slots.values()}
+        for address, memory in self._usable.items():
+            for index in range(self._threads[address]):
+                if len(self._slots) < self._most and (address, index) not in taken:
+                    self._slots[self._made] = _Slot(address, index, self._memory or memory)
+                    self._made += 1
 
     def _refuse(self, address: str, why: str) -> None:
+        """Uses a worker no more, and says why."""
+        self._usable.pop(address, None)
+        for number in [n for n, slot in self._slots.items() if slot.address == address]:
+            del self._slots[number]
         self._refused[address] = f"{self._names[address]}: {why}"
         self._tell(f"refused the worker {self._refused[address]}")
 

@@ -1,7 +1,7 @@
 """A whole run, or what is missing of it: the sweep, then the times, and the manifest that says what was done."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from bench.runner import Plan, Progress
 from bench.task import Task
 
 TIMEOUT_S = 600.0  # for one unit
+PATIENCE_S = 5.0  # after which what is waited for is said
 
 
 class Watcher:
@@ -204,7 +205,10 @@ def _work(
         manifest["failed"] = failures.reasons(folder, names)
         results.write_manifest(folder, manifest)
 
+    patience = _Patience(folder, how.watcher.note)
+
     def show(progress: Progress) -> None:
+        patience.look(progress)
         if progress.failed.keys() - manifest["failed"].keys():
             keep()
         how.watcher.swept(progress)
@@ -219,8 +223,8 @@ def _work(
         keep()
         how.watcher.swept_all(progress)
         if how.timed:
-            tell, stop = how.watcher.timing, how.watcher.stop
-            step_times.measure(folder, grid, prints, workers, progress.homes, how.timeout, stop, tell)
+            tell, note, stop = how.watcher.timing, how.watcher.note, how.watcher.stop
+            step_times.measure(folder, grid, prints, workers, progress.homes, how.timeout, stop, tell, note)
     if how.watcher.stop():
         raise KeyboardInterrupt
     if plan.missing:
@@ -232,6 +236,25 @@ def _work(
             "timing_s": round(time.monotonic() - swept, 1),
         }
     keep()
+
+
+class _Patience:
+    """Says once what a sweep waits for that has nothing of its own to do: another command may have been stopped."""
+
+    def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
+        self._folder, self._note = folder, note
+        self._since: float | None = None
+        self._said = False
+
+    def look(self, progress: Progress) -> None:
+        if progress.running or not progress.elsewhere:
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > PATIENCE_S and not self._said:
+            self._said = True
+            units = f"{progress.elsewhere} unit{'s' * (progress.elsewhere != 1)}"
+            self._note(f"waiting for {units} that another command on {self._folder} is at; Ctrl-C ends this one")
 
 
 def _prepared(grid: Grid, watcher: Watcher) -> Grid:

@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,11 +21,12 @@ from filelock import FileLock
 from bench import machine, paths
 from bench.errors import UserError
 from bench.fingerprint import fingerprint, lanes, platform
+from bench.grid import is_own
 from bench.protocol import Protocol
 from bench.task import Task
 from bench.travel import optimizer_from, task_from
 from bench.worker import workplace
-from optimizers import OptimizerError
+from optimizers import OptimizerError, _spec
 from optimizers._own import is_listed
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class SweepJob:
                 return Swept(swept, ready - begin, run_s)
 
     @property
+    def own(self) -> frozenset[str]:
+        """Whose code it runs beside the project's."""
+        return _own([self.task], [self.optimizer])
+
+    @property
     def _cell(self) -> tuple[str, str]:
         return str(self.task), self.optimizer
 
@@ -149,6 +155,11 @@ class TimingJob:
     fingerprints: Mapping[str, str]
     baseline: str = BASELINE
 
+    @property
+    def own(self) -> frozenset[str]:
+        """Whose code it runs beside the project's."""
+        return _own([self.task], self.settings)
+
     def __call__(self) -> dict[str, dict[str, Any]]:
         """Compiles what this process has not yet, and measures."""
         from bench import timing
@@ -159,6 +170,16 @@ class TimingJob:
                 programs[name] = _program(self.task, name, self.protocol, self.fingerprints[name], 1)
         baseline = _program(self.task, self.baseline, self.protocol, self.fingerprints[self.baseline], 1)
         return timing.measure(programs, self.settings, baseline)
+
+
+def _own(task_specs: Iterable[str | Task], optimizer_specs: Iterable[str]) -> frozenset[str]:
+    """Those of the specs that name somebody's code."""
+    strange = {str(spec) for spec in task_specs if isinstance(spec, Task) or _names_code(_spec.parse(spec))}
+    return frozenset(strange | {spec for spec in optimizer_specs if is_own(spec)})
+
+
+def _names_code(spec: _spec.Spec) -> bool:
+    return spec.is_path or spec.attr is not None
 
 
 @lru_cache(maxsize=128)
@@ -208,8 +229,10 @@ def scratch(spec: str) -> Iterator[None]:
     Raises:
       UserError: something was written into it.
     """
-    before, folder = Path.cwd(), workplace(os.getpid())
-    folder.mkdir(exist_ok=True)
+    before, number = Path.cwd(), os.getpid()
+    folder = workplace(number)
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier process of this number, which was killed
+    folder.mkdir()
     os.chdir(folder)
     try:
         yield
@@ -219,8 +242,9 @@ def scratch(spec: str) -> Iterator[None]:
                 "no files"
             )
     finally:
-        os.chdir(before)
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.getpid() == number:  # and not a copy of it, made by that code
+            os.chdir(before)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -92,6 +92,8 @@ def work(order: Order, files: Mapping[str, bytes]) -> bytes:
     folder = paths.cache() / CODE / order.digest
     if not folder.exists():
         _unpack(files[order.digest], folder)
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # it is in use
     return _process(order, folder).do(order)
 
 
@@ -109,8 +111,20 @@ def _unpack(archive: bytes, folder: Path) -> None:
             file.extractall(Path(temporary) / "code")
         with contextlib.suppress(OSError):  # another slot was quicker
             (Path(temporary) / "code").replace(folder)
-    for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+    for old in sorted(folder.parent.iterdir(), key=_age)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _libraries() -> list[str]:
+    """Where this machine may have its libraries, beside where Python looks by itself."""
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another slot has removed it
+        return 0.0
 
 
 class _Process:
@@ -120,11 +134,12 @@ class _Process:
         ours, theirs = socket.socketpair()
         slot = Slot(memory=order.memory)
         self._busy = threading.Lock()
+        self._has_answered = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.node", str(theirs.fileno())],
             cwd=folder,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **order.settings, "PYTHONPATH": str(folder)},
+            env={**os.environ, **order.settings, "PYTHONPATH": os.pathsep.join([str(folder), *_libraries()])},
             start_new_session=True,
         )
         theirs.close()
@@ -136,13 +151,21 @@ class _Process:
         return self._process.poll() is None
 
     def do(self, order: Order) -> bytes:
-        """What came of a job; a Failure where the process is gone."""
+        """What came of a job; a Failure where the process is gone.
+
+        Raises:
+          RuntimeError: it went before it had done any.
+        """
         with self._busy:
             try:
                 self._pipe.send((order.job, order.timeout))
-                return self._pipe.recv_bytes()
-            except (EOFError, OSError):
+                answer = self._pipe.recv_bytes()
+                self._has_answered = True
+                return answer
+            except (EOFError, OSError) as error:
                 self.stop()
+                if not self._has_answered:  # the machine's fault, most likely, and not the unit's
+                    raise RuntimeError("the process for it ended before it had done anything") from error
                 return pickle.dumps(Failure("its process on the cluster was ended", repeats=False, lost=True))
 
     def stop(self) -> None:

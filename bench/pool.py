@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from bench import machine
 from bench.errors import UserError
 from bench.machine import Slot
-from bench.worker import Failure, Job, Ready, serve, workplace
+from bench.worker import Failure, Job, Ready, own, serve, workplace
 
 Tag = TypeVar("Tag")
 Draw = Callable[[int], tuple[Tag, Job] | None]
@@ -29,19 +29,21 @@ _spawn = multiprocessing.get_context("spawn")
 
 @dataclass
 class Worker:
-    """One process that does one job at a time; restarted when it has died or was stopped."""
+    """One process that does one job at a time; restarted when it has died or was stopped, and where it `has` run code
+    that is no part of the next job: that may have changed anything, such as the width of JAX's numbers."""
 
     slot: Slot
     process: BaseProcess = field(init=False)
     pipe: Connection = field(init=False)
     since: float = 0.0
     ready: bool = False
+    has: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._start()
 
     def _start(self) -> None:
-        self.ready = False
+        self.ready, self.has = False, frozenset()
         self.pipe, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=serve, args=(theirs, self.slot), daemon=True)
         self.process.start()
@@ -49,11 +51,15 @@ class Worker:
 
     def submit(self, job: Job) -> None:
         """Gives an idle worker something to do; one that has died meanwhile is replaced."""
+        if not self.has <= own(job):
+            self.restart()
+        self.has |= own(job)
         self.since = time.monotonic()
         try:
             self.pipe.send(job)
         except (BrokenPipeError, ConnectionResetError):
             self.restart()
+            self.has = own(job)
             self.pipe.send(job)
 
     def outcome(self) -> Any:
@@ -63,24 +69,39 @@ class Worker:
           UserError: the process ended by itself before it was ready, as every other would.
         """
         try:
+            if not self.pipe.poll():
+                raise EOFError  # it has died, and what it started holds its pipe
             told = self.pipe.recv()
-            if isinstance(told, Ready):
-                self.ready, self.since = True, time.monotonic()  # the start is not the job's
-            return told
         except (EOFError, OSError):
-            self.process.join(timeout=5)
-            code, began = self.process.exitcode, self.ready
-            if not began and code is not None and code > 0:
-                raise UserError(
-                    f"a worker process could not start (exit status {code}); it says why above. A script must be a "
-                    'file, and must call bench.run under `if __name__ == "__main__":`'
-                ) from None
+            return self._died()
+        except Exception as error:  # somebody's code wrote into the pipe
             self.restart()
-            if code is None or code >= 0:
-                return Failure(f"its code ended the worker process (exit status {code})", repeats=False)
-            name = signal.Signals(-code).name
-            memory = "; too little memory is the usual cause" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
-            return Failure(f"its worker process was ended by {name}{memory}", repeats=False, lost=code in OUTSIDE)
+            return Failure(f"its code broke the worker's answer ({type(error).__name__})", repeats=False)
+        if isinstance(told, Ready):
+            self.ready, self.since = True, time.monotonic()  # the start is not the job's
+        return told
+
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended."""
+        return not self.process.is_alive()
+
+    def _died(self) -> Failure:
+        self.process.join(timeout=5)
+        code, began = self.process.exitcode, self.ready
+        if not began and code is not None and code > 0:
+            raise UserError(
+                f"a worker process could not start (exit status {code}); it says why above. A script must be a "
+                'file, and must call bench.run under `if __name__ == "__main__":`'
+            )
+        self.restart()
+        if code is None:
+            return Failure("its code closed the worker's pipe", repeats=False)
+        if code >= 0:
+            return Failure(f"its code ended the worker process (exit status {code})", repeats=False)
+        name = signal.Signals(-code).name
+        memory = "; too little memory is the usual cause" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
+        return Failure(f"its worker process was ended by {name}{memory}", repeats=False, lost=code in OUTSIDE)
 
     def overrun(self, allowed: float) -> Failure | None:
         """Why the worker must be stopped, if it has taken more seconds than allowed, or more memory."""
@@ -182,7 +203,7 @@ class Pool:
             for number in list(tags):
                 worker = self._workers[number]
                 seconds = time.monotonic() - worker.since
-                if worker.pipe in ready:
+                if worker.pipe in ready or worker.dead:
                     outcome = worker.outcome()
                     if isinstance(outcome, Ready):
                         continue

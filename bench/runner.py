@@ -7,7 +7,7 @@ the work; what another command has finished, or failed at, meanwhile is taken fr
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -116,6 +116,7 @@ class Progress:
       total: units of the grid.
       done: units finished now or before, by cell.
       running: units that a worker is at.
+      elsewhere: units that other commands are at, and this one waits for.
       failed: by unit, those that will give no record.
       runs, seconds: training runs finished now, and the time since the start.
       remaining_s: the rest of the sweep by what was seen so far; None before the first unit ends.
@@ -127,6 +128,7 @@ class Progress:
     total: int
     done: dict[Cell, int] = field(default_factory=lambda: defaultdict(int))
     running: list[Unit] = field(default_factory=list)
+    elsewhere: int = 0
     failed: dict[str, Failure] = field(default_factory=dict)
     runs: int = 0
     seconds: float = 0.0
@@ -210,6 +212,7 @@ class _Sweep:
                     progress.busy_s += ended.outcome.setup_s + ended.outcome.run_s
                     self._keep(ended.tag, ended.outcome)
             self._ask_elsewhere()
+            progress.elsewhere = len(self._elsewhere)
             remaining = self._backlog.remaining(progress.running)
             progress.remaining_s = None if remaining is None else remaining / max(1, team.at_once)
             show(progress)
@@ -248,6 +251,14 @@ class _Sweep:
         self._claims.release(unit.name)
         return None
 
+    def _is_done(self, unit: Unit) -> bool:
+        """Whether another command, which may allow more, has finished a unit meanwhile."""
+        with suppress(DamagedRecord):
+            if _look(self._folder, unit, self._protocol).whole:
+                self._progress.done[unit.cell] += 1
+                return True
+        return False
+
     def _ask_elsewhere(self) -> None:
         """Takes over what other commands have done, failed at or left."""
         for name, unit in list(self._elsewhere.items()):
@@ -277,7 +288,10 @@ class _Sweep:
     def _fail(self, units: Sequence[Unit], failure: Failure) -> None:
         first = units[0]
         failed = list(units)
-        if len(units) > 1:
+        if failure.unfit:
+            self._backlog.back(units)
+            failed = []
+        elif len(units) > 1:
             self._backlog.split(units)  # one of them may be to blame, or their number
             failed = []
         elif failure.lost and self._losses[first.name] + 1 < ATTEMPTS:
@@ -285,7 +299,7 @@ class _Sweep:
             self._backlog.back(units)
             failed = []
         elif failure.repeats or failure.lost:
-            failed += self._backlog.drop(first.cell)
+            failed += [unit for unit in self._backlog.drop(first.cell) if not self._is_done(unit)]
         for unit in failed:
             failures.save(self._folder, unit.name, failure)
             self._progress.failed[unit.name] = failure

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bench.claims import Claims
 from bench.code import code_digest
 from bench.files import write_atomically
 from bench.fingerprint import ROOT, fingerprint
-from bench.grid import Cell, Grid
+from bench.grid import Cell, Grid, is_own
 from bench.jobs import BASELINE, TimingJob
 from bench.pool import Team
 from bench.task import Task
@@ -21,7 +22,23 @@ from bench.travel import Place, optimizer_from, task_from
 from bench.worker import Failure
 
 WAIT_S = 0.2  # seconds between looks at whether another command has ended
+PATIENCE_S = 5.0  # after which that it waits is said
 CLAIM = "times"  # on a folder's step times
+
+_Settings = Mapping[str, Mapping[str, float]]  # hyperparameters by optimizer
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Optimizers of a task that are measured in one process."""
+
+    task: Task
+    chosen: _Settings
+
+    @property
+    def words(self) -> str:
+        """Which they are."""
+        return f"{', '.join(self.chosen)} on {self.task.name}"
 
 
 def _print(cell_print: str) -> str:
@@ -60,6 +77,7 @@ def measure(
     timeout: float,
     stop: Callable[[], bool],
     tell: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> None:
     """Measures step times where they are missing, one task at a time on an otherwise idle machine.
 
@@ -70,26 +88,34 @@ def measure(
       timeout: seconds for one optimizer of a task.
       stop: whether to begin nothing more.
       tell: told the name of a task before it is measured.
+      note: told what could not be measured, and what is waited for.
     """
     with closing(Claims(folder)) as claims:
+        begin: float | None = time.monotonic()
         while not claims.take(CLAIM):
             if stop():
                 return
+            if begin is not None and time.monotonic() - begin > PATIENCE_S:
+                note(f"waiting for another command on {folder}, which measures step times; Ctrl-C ends this one")
+                begin = None
             time.sleep(WAIT_S)
         todo = untimed(folder, grid, prints)
-        waiting = [task for task in grid.tasks if task.name in todo]
-        at_work: list[Task] = []
+        waiting = [part for task in grid.tasks if task.name in todo for part in _parts(task, todo[task.name], grid)]
+        at_work: list[_Part] = []
+        told: set[str] = set()
 
-        def draw(worker: int) -> tuple[Task, TimingJob] | None:
+        def draw(worker: int) -> tuple[_Part, TimingJob] | None:
             if at_work or stop():
                 return None  # the others stay idle, so as not to disturb
-            for task in waiting:
-                home = homes.get(task.name, worker)
+            for part in waiting:
+                home = homes.get(part.task.name, worker)
                 if home == worker or home not in team.numbers:
-                    waiting.remove(task)
-                    at_work.append(task)
-                    tell(task.name)
-                    return task, _job(task, grid, prints, todo[task.name], team.place)
+                    waiting.remove(part)
+                    at_work.append(part)
+                    if part.task.name not in told:
+                        tell(part.task.name)
+                    told.add(part.task.name)
+                    return part, _job(part.task, grid, prints, part.chosen, team.place)
             return None
 
         def more() -> bool:
@@ -98,13 +124,20 @@ def measure(
         for ended in team.run(draw, lambda _: timeout * len(grid.optimizers), more):
             if ended is not None:
                 at_work.clear()
-                if not isinstance(ended.outcome, Failure):
-                    _keep(folder, ended.tag.name, ended.outcome, grid, prints, team.place)
+                if isinstance(ended.outcome, Failure):
+                    note(f"no step times of {ended.tag.words}: {ended.outcome.reason}")
+                else:
+                    _keep(folder, ended.tag.task.name, ended.outcome, grid, prints, team.place)
 
 
-def _job(
-    task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: Mapping[str, Mapping[str, float]], place: Place
-) -> TimingJob:
+def _parts(task: Task, chosen: _Settings, grid: Grid) -> list[_Part]:
+    """The project's optimizers together, and each of somebody's code by itself, which may do anything to a process."""
+    apart = [name for name in chosen if is_own(grid.optimizers[name])]
+    together = {name: setting for name, setting in chosen.items() if name not in apart}
+    return [_Part(task, part) for part in (together, *({name: chosen[name]} for name in apart)) if part]
+
+
+def _job(task: Task, grid: Grid, prints: Mapping[Cell, str], chosen: _Settings, place: Place) -> TimingJob:
     specs = {name: optimizer_from(grid.optimizers[name], place) for name in chosen}
     settings = {specs[name]: setting for name, setting in chosen.items()}
     fingerprints = {

@@ -30,8 +30,15 @@ WATCH_S = 0.5  # seconds between looks at whether the parent is there
 ONE_THREAD = {"PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+LONGEST = 300  # characters of a reason
+DETAILS = 100_000  # and of a traceback, from its end
+
+
 class Job(Protocol):
-    """A piece of work that can be sent to a worker."""
+    """A piece of work that can be sent to a worker.
+
+    One that runs somebody's code says whose, as `own`: a worker that has had it is for no job without it.
+    """
 
     def __call__(self) -> Any:
         """Does it and returns what the parent asked for."""
@@ -47,12 +54,14 @@ class Failure:
       details: the traceback, where there is one.
       repeats: whether the same would happen to the rest of the cell, as far as one can tell.
       lost: whether the worker was ended from outside, so that another may well succeed.
+      unfit: whether the worker's machine was to blame and is used no more, so that the try does not count.
     """
 
     reason: str
     details: str = ""
     repeats: bool = True
     lost: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,14 @@ def serve(pipe: Connection, slot: Slot) -> None:
     if slot.memory is not None and slot.device is None:  # a GPU's driver reserves far more than it uses
         machine.bound(slot.memory)
     threadpoolctl.threadpool_limits(1)  # of BLAS, which is here already; a thread of it that waits keeps a core busy
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    number = os.getpid()
+    with suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:
-            pipe.send(attempt(pipe.recv()))
+            outcome = attempt(pipe.recv())
+            if os.getpid() != number:  # a copy of this process that a job has made; one answer is enough
+                os._exit(0)
+            pipe.send(outcome)
 
 
 def end_with(parent: int) -> None:
@@ -109,15 +122,39 @@ def workplace(pid: int) -> Path:
     return Path(tempfile.gettempdir()) / f"optgrid-{pid}"
 
 
+def own(job: Job) -> frozenset[str]:
+    """Whose code a job runs beside the project's."""
+    return getattr(job, "own", frozenset())
+
+
 def attempt(job: Job) -> Any:
     """The job's result, or a Failure; nothing a job raises stops the worker."""
     try:
         return job()
     except (UserError, OptimizerError) as error:
-        return Failure(str(error))
+        return Failure(_line(str(error)))
     except SystemExit as error:
-        return Failure(f"its code ended the process: exit({error.code!r})", traceback.format_exc())
+        return Failure(_line(f"its code ended the process: exit({error.code!r})"), _details())
     except MemoryError:
-        return Failure("there was not enough memory for it; --memory allows more", traceback.format_exc())
-    except Exception as error:
-        return Failure(f"{type(error).__name__}: {error}".splitlines()[0][:300], traceback.format_exc())
+        return Failure("there was not enough memory for it; --memory allows more", _details())
+    except BaseException as error:  # somebody's code may raise anything, KeyboardInterrupt too
+        return Failure(_line(_named(error)), _details())
+
+
+def _named(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}".removesuffix(": ")
+    except BaseException:  # its own code made the words
+        return f"{type(error).__name__}, which cannot be put into words"
+
+
+def _line(words: str) -> str:
+    """The first line of what somebody's code may have written."""
+    return (words.strip().splitlines() or ["for no reason that it gave"])[0][:LONGEST]
+
+
+def _details() -> str:
+    try:
+        return traceback.format_exc()[-DETAILS:]
+    except BaseException:  # as above
+        return ""

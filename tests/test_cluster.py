@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,7 @@ from bench.runner import Progress
 
 pytest.importorskip("distributed", reason="needs the extra dask, which make test-all installs")
 
+from bench import cluster
 from bench.cluster import Spec, described
 
 ROOT = Path(__file__).parent.parent
@@ -208,6 +210,79 @@ def test_a_unit_that_hangs_or_dies_costs_its_cell_only(dask: Dask, tmp_path: Pat
     failed = found.manifest["failed"]
     assert failed["diabetes--hangs--r00"] == "stopped after 15 s; --timeout allows more"
     assert "SIGKILL" in failed["diabetes--dies--r00"]
+
+
+def test_a_worker_that_cannot_write_is_refused_and_costs_nothing(dask: Dask, at_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for number in range(3):
+        dask.worker(f"bad{number}", OPTGRID_CACHE=str(tmp_path / "file" / "cache"))
+    dask.worker("good")
+    told = Told()
+    found = bench.run(
+        "smoke", out=tmp_path / "run", optimizers=OPTIMIZERS, scheduler=dask.address, timed=False, watcher=told, **ASKED
+    )
+    assert not found.manifest["failed"]
+    same(tmp_path / "run", at_home)
+    for note in told.notes:
+        assert re.match(
+            r"refused the worker bad\d \(.*: it cannot do a unit \(UserError: .* could not be written", note
+        )
+
+
+def test_a_worker_beyond_those_wanted_stands_in_for_one_that_is_lost(dask: Dask, tmp_path: Path) -> None:
+    for number in range(2):
+        dask.worker(f"w{number}")
+
+    class Killer(Told):
+        def swept(self, progress: Progress) -> None:
+            busy = [name for name in dask.workers if list((tmp_path / name / "cache").glob("code/*"))]
+            if busy and not self.notes:
+                self.notes.append(busy[0])
+                os.killpg(dask.workers[busy[0]].pid, signal.SIGKILL)
+
+    killer = Killer()
+    asked = {**ASKED, "tasks": ["diabetes"], "replicates": 1, "optimizers": ["sgd"], "steps": 3000, "trials": 20}
+    found = bench.run("smoke", out=tmp_path / "run", scheduler=dask.address, timed=False, watcher=killer, **asked)
+    assert killer.notes
+    assert len(found.units) == 1
+
+
+def test_a_cluster_without_workers_is_waited_for_and_said(
+    dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ALONE_S", 2.0)
+
+    class Patient(Told):
+        def stop(self) -> bool:
+            return bool(self.notes)
+
+    patient = Patient()
+    with pytest.raises(KeyboardInterrupt):
+        bench.run("smoke", out=tmp_path / "run", scheduler=dask.address, watcher=patient, **ASKED)
+    assert patient.notes == [
+        "waiting for workers of the cluster, of which there are none now; Ctrl-C ends this command"
+    ]
+
+
+def test_what_was_started_is_ended_where_nothing_comes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    class Started:
+        scheduler_address = "tcp://127.0.0.1:9"
+
+        def scale(self, number: int) -> None:
+            del number
+
+        def close(self, timeout: float) -> None:
+            ended.append(timeout)
+
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    monkeypatch.setitem(sys.modules, "started", types.SimpleNamespace(Started=Started))
+    file = tmp_path / "cluster.yaml"
+    file.write_text("cluster: started.Started")
+    with pytest.raises(UserError, match="no Dask scheduler answers"):
+        bench.run("smoke", out=tmp_path / "run", cluster=file, **ASKED)
+    assert len(ended) == 1
 
 
 def test_a_cluster_is_started_from_a_file(at_home: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Jobs: as many lanes as memory allows, and what is refused before it runs."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.jobs import SweepJob, needs, scratch
 from bench.program import Program
 from bench.protocol import Protocol
 from bench.records import Record
+from bench.worker import workplace
 
 PROTOCOL = Protocol(trials=3, seeds=2, steps=30)
 TASK = "diabetes"
@@ -115,6 +117,24 @@ def test_somebodys_code_works_in_an_empty_directory_and_leaves_it_so(tmp_path: P
         Path("note.txt").write_text("hello")
     assert Path.cwd() == here
     assert not (here / "note.txt").exists()
+
+
+def test_a_directory_that_a_killed_worker_left_is_not_held_against_anybody() -> None:
+    folder = workplace(os.getpid())
+    folder.mkdir()
+    (folder / "old.txt").write_text("of another")
+    with scratch("mine.py"):
+        assert not list(folder.iterdir())
+    assert not folder.exists()
+
+
+def test_a_job_says_whose_code_it_runs() -> None:
+    def own(task: str, optimizer: str) -> set[str]:
+        return set(SweepJob(task, optimizer, PROTOCOL, {0: None}, "").own)
+
+    assert own("diabetes", "ema:adam(b1=0.5)") == own("digits(batch_size=4)", "optax:sgd") == set()
+    assert own("tasks/mine.py", "lookahead:rules/mine.py") == {"tasks/mine.py", "lookahead:rules/mine.py"}
+    assert own("diabetes", "pkg.mod:rule") == {"pkg.mod:rule"}
 
 
 def test_updates_of_another_kind_than_the_parameters_are_refused(tmp_path: Path) -> None:

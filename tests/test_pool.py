@@ -2,9 +2,11 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,69 @@ class Cores:
         return os.sched_getaffinity(0)
 
 
+@dataclass(frozen=True)
+class Odd:
+    """Raises what no program should."""
+
+    kind: str
+
+    def __call__(self) -> None:
+        class Unsaid(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        raise {"interrupt": KeyboardInterrupt, "unsaid": Unsaid, "none": UserError, "exit": GeneratorExit}[self.kind]()
+
+
+@dataclass(frozen=True)
+class Long:
+    def __call__(self) -> None:
+        raise ValueError("x" * 10**7)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Makes a copy of the worker, which waits or goes on as the worker does; then the worker goes on or leaves."""
+
+    waits: bool
+    leaves: bool
+
+    def __call__(self) -> int:
+        if os.fork() == 0 and self.waits:
+            time.sleep(60)
+        if self.leaves:
+            os._exit(4)
+        return os.getpid()
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """Writes into whatever is open, the worker's pipe too, or closes it."""
+
+    closes: bool
+
+    def __call__(self) -> None:
+        for number in range(3, 64):
+            with suppress(OSError):
+                if self.closes:
+                    os.close(number)
+                elif stat.S_ISSOCK(os.fstat(number).st_mode):
+                    os.write(number, b"\x00\x00\x00\x05abcde")
+        time.sleep(60 if not self.closes else 0)
+
+
+@dataclass(frozen=True)
+class Mine:
+    """Somebody's code, which leaves its mark on the process."""
+
+    own: frozenset[str]
+
+    def __call__(self) -> str:
+        before = os.environ.get("MARK", "")
+        os.environ["MARK"] = before + "".join(sorted(self.own))
+        return before
+
+
 def outcomes(jobs: list[Job], workers: int = 1, timeout: float = 30.0) -> list[Any]:
     waiting = list(enumerate(jobs))
     with pool([Slot()] * workers) as team:
@@ -114,6 +179,37 @@ def test_faults_cost_their_own_job_only() -> None:
     assert left.reason == "its code ended the worker process (exit status 3)"
     assert not left.lost
     assert told == Failure("yours")
+
+
+def test_whatever_a_job_raises_is_a_reason_of_a_line() -> None:
+    *odd, long = outcomes([*map(Odd, ("interrupt", "unsaid", "none", "exit")), Long()])
+    assert [failure.reason for failure in odd] == [
+        "KeyboardInterrupt",
+        "Unsaid, which cannot be put into words",
+        "for no reason that it gave",
+        "GeneratorExit",
+    ]
+    assert len(long.reason) == worker.LONGEST
+    assert len(long.details) == worker.DETAILS
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_job_that_forks_answers_once() -> None:
+    forked, after, left, last = outcomes([Fork(False, False), Answer(7), Fork(True, True), Answer(8)], timeout=20)
+    assert isinstance(forked, int)
+    assert (after, last) == (7, 8)
+    assert left.reason == "its code ended the worker process (exit status 4)"
+
+
+def test_a_job_that_breaks_the_pipe_costs_itself_only() -> None:
+    written, after, _, last = outcomes([Scribble(False), Answer(9), Scribble(True), Answer(10)], timeout=20)
+    assert "broke the worker's answer" in written.reason
+    assert (after, last) == (9, 10)
+
+
+def test_somebodys_code_leaves_nothing_to_others() -> None:
+    mine, both, none = (Mine(frozenset(names)) for names in ("a", "ab", ""))
+    assert outcomes([none, mine, mine, both, none, none]) == ["", "", "a", "aa", "", ""]
 
 
 def test_a_job_that_hangs_is_stopped_in_time() -> None:

@@ -1,18 +1,20 @@
 """Who does what next, and how long it is said to take."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import records, runner, step_times
+from bench import experiment, failures, records, runner, step_times
 from bench.backlog import Backlog, Unit
 from bench.errors import UserError
 from bench.grid import resolve
 from bench.jobs import Swept
 from bench.pool import Ended
 from bench.protocol import Protocol
-from bench.task import Task
+from bench.step_times import _Part
 from bench.worker import Failure, Job
 from tests import filed
 from tests.toy import Quadratic
@@ -151,15 +153,15 @@ class Workers:
         self.given: list[tuple[int, str]] = []
 
     def run(
-        self, draw: Callable[[int], tuple[Task, Job] | None], timeout: object, more: Callable[[], bool]
-    ) -> Iterator[Ended[Task]]:
+        self, draw: Callable[[int], tuple[_Part, Job] | None], timeout: object, more: Callable[[], bool]
+    ) -> Iterator[Ended[_Part]]:
         """Each worker draws in turn; a job ends before the next is drawn."""
         del timeout
         while more():
             for worker in self.numbers:
                 if (drawn := draw(worker)) is not None:
                     assert all(draw(other) is None for other in self.numbers)  # the others stay idle
-                    self.given.append((worker, drawn[0].name))
+                    self.given.append((worker, drawn[0].task.name))
                     yield Ended(drawn[0], Failure("it does nothing"), 0.0)
 
 
@@ -175,6 +177,61 @@ def test_a_task_is_timed_by_the_worker_that_swept_it(
     workers = Workers()
     homes = {first: 7, second: 7} if gone else {first: 1, second: 0}
     told: list[str] = []
-    step_times.measure(tmp_path, grid, prints, workers, homes, 1.0, lambda: False, told.append)  # type: ignore[arg-type]  # no Team
+    notes: list[str] = []
+    step_times.measure(tmp_path, grid, prints, workers, homes, 1.0, lambda: False, told.append, notes.append)  # type: ignore[arg-type]  # no Team
+    assert notes == [f"no step times of sgd on {name}: it does nothing" for _, name in workers.given]
     assert told == [task for _, task in workers.given]
     assert workers.given == ([(0, first), (1, second)] if gone else [(0, second), (1, first)])
+
+
+def test_somebodys_code_is_timed_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(
+            "import optax\n\ndef rule(learning_rate=0.1): return optax.sgd(learning_rate)\n"
+        )
+    grid = resolve("smoke", ["diabetes"], ["sgd", "adam", str(tmp_path / "one.py"), str(tmp_path / "two.py")])
+    chosen = {name: {"learning_rate": 0.1} for name in grid.optimizers}
+    parts = step_times._parts(grid.tasks[0], chosen, grid)
+    assert [list(part.chosen) for part in parts] == [["sgd", "adam"], ["one"], ["two"]]
+
+
+class Refusing(Workers):
+    """One worker whose jobs fail as the rest of their cells would; before each ends, `then` is done."""
+
+    numbers = (0,)  # type: ignore[assignment]
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._then = then
+
+    def run(self, draw: Callable[[int], tuple[Any, Job] | None], timeout: object, more: object) -> Iterator[Ended[Any]]:
+        del timeout, more
+        while (drawn := draw(0)) is not None:
+            self._then()
+            yield Ended(drawn[0], Failure("stopped"), 0.0)
+
+
+def test_what_another_command_finished_has_not_failed(tmp_path: Path) -> None:
+    grid = resolve("smoke", ["diabetes"], ["sgd"], replicates=2, seeds=2)
+    plan = runner.plan(tmp_path, grid, {("diabetes", "sgd"): "right"})
+
+    def finish() -> None:
+        about = {"task": "diabetes", "optimizer": "sgd", "replicate": 1, "fingerprint": "right"}
+        whole = filed.arrays(trials=grid.protocol.trials, seeds=2)
+        record = records.Record(filed.meta(**about, protocol=grid.protocol.identity), whole)
+        records.save(tmp_path, records.encode(record), record.name)
+
+    done = runner.sweep(tmp_path, plan, grid.protocol, Refusing(finish), 1.0, lambda _: None)  # type: ignore[arg-type]  # no Team
+    assert list(done.failed) == ["diabetes--sgd--r00"]
+    assert done.finished == 1
+    assert list(failures.reasons(tmp_path, [unit.name for unit in plan.wanted])) == ["diabetes--sgd--r00"]
+
+
+def test_a_run_that_only_waits_for_another_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(experiment, "PATIENCE_S", 0.0)
+    said: list[str] = []
+    patience = experiment._Patience(tmp_path, said.append)
+    for running in ([units(LONG, "a")[0]], [], [], []):
+        time.sleep(0.001)
+        patience.look(runner.Progress(2, running=running, elsewhere=1))
+    assert said == [f"waiting for 1 unit that another command on {tmp_path} is at; Ctrl-C ends this one"]
