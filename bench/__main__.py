@@ -53,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("optgrid: interrupted", file=sys.stderr)
         return 130
+    except PermissionError as error:
+        print(f"optgrid: {error.filename or 'a file'} is not open to this user ({error.strerror})", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output has gone, as in `optgrid list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

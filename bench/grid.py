@@ -17,6 +17,7 @@ from bench.task import Task
 from optimizers._own import is_listed
 
 UNIT = 235  # bytes of a unit's name: a file's has 255 at most, and a temporary one is a little longer
+UNITS = 10**6  # of a run: a file each
 Item = TypeVar("Item")
 
 
@@ -92,6 +93,8 @@ def resolve(
         for name in given:
             if why := unfit_name(name):
                 raise UserError(f"{what} {name!r} cannot have this name, which is a part of file names: {why}")
+    if (count := len(picked) * len(names) * protocol.replicates) > UNITS:
+        raise UserError(f"{count:,} units are too many for one run, which has at most {UNITS:,}; ask for less")
     longest = unit_name(max((task.name for task in picked), key=_bytes), max(names, key=_bytes), protocol.replicates)
     if _bytes(longest) > UNIT:
         raise UserError(f"{longest} is {_bytes(longest)} bytes, too long a name of a file; fix less in brackets")

@@ -12,6 +12,7 @@ import pytest
 
 import optimizers
 from bench import experiment, suites
+from bench.__main__ import main
 from bench.costs import SAME
 from bench.forecast import Forecast, forecast, nothing_done
 from bench.grid import resolve
@@ -127,8 +128,11 @@ def test_an_own_optimizer_and_an_own_task_are_taken_as_the_median_and_it_is_said
         (("--workers", "0"), "--workers must be at least 1, not 0"),
         (("--price", "-1"), "--price must be a price of at least 0"),
         (("--price", "nan"), "--price must be a price of at least 0"),
-        (("--speed", "0"), "--speed must be a number above 0"),
-        (("--speed", "inf"), "--speed must be a number above 0"),
+        (("--workers", "100000000"), "--workers must be at most 1,000,000, not 100000000"),
+        (("--replicates", "1000000000"), "units are too many for one run, which has at most 1,000,000"),
+        (("--speed", "0"), "--speed must be a number from 1e-06 to 1e+06"),
+        (("--speed", "1e-320"), "--speed must be a number from 1e-06 to 1e+06"),
+        (("--speed", "inf"), "--speed must be a number from 1e-06 to 1e+06"),
         (("--suite", "ful"), "there is no suite 'ful'; did you mean full?"),
         (("--optimizers", "adm"), "did you mean adam"),
         (("--tasks", "diggits"), "did you mean digits"),
@@ -139,6 +143,17 @@ def test_what_is_wrong_is_said_in_one_line(arguments: tuple[str, ...], said: str
     done = optgrid(*arguments, expect=2)
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_of_another_user_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed(_: object) -> int:
+        raise PermissionError(13, "Permission denied", "/root/run/units")
+
+    monkeypatch.setattr("bench.commands.plan.main", closed)
+    assert main(["plan"]) == 2
+    assert capsys.readouterr().err == "optgrid: /root/run/units is not open to this user (Permission denied)\n"
 
 
 def test_a_gpu_is_not_predicted_from_a_cpus_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import isfinite
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from bench.grid import Grid
 
 WIDTH = 116  # of what is printed
+FASTEST = 1e6  # beside the table's machine; what is slower or faster is a slip
+MOST = 10**6  # workers
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,11 @@ def main(args: argparse.Namespace) -> int:
 
     if args.price is not None and not 0 <= args.price < float("inf"):
         raise UserError(f"--price must be a price of at least 0 for a core-hour, not {args.price:g}")
-    if args.speed is not None and not (args.speed > 0 and isfinite(args.speed)):
-        raise UserError(f"--speed must be a number above 0, 1 for the table's machine, not {args.speed:g}")
+    if args.speed is not None and not 1 / FASTEST <= args.speed <= FASTEST:
+        wanted = f"a number from {1 / FASTEST:g} to {FASTEST:g}, 1 for the table's machine"
+        raise UserError(f"--speed must be {wanted}, not {args.speed:g}")
+    if args.workers is not None and args.workers > MOST:
+        raise UserError(f"--workers must be at most {MOST:,}, not {args.workers}")
     if not machine.pinned():
         raise UserError("plans are for CPUs, where a worker has a core of its own; leave JAX_PLATFORMS out, or say cpu")
     workers = len(machine.slots(args.workers))
