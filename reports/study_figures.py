@@ -1,6 +1,7 @@
 """Pictures of a study: what each value gave, who leads where, and what not tuning anew costs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def ranks(told: Turned) -> Picture:
     figure = blank(2.4 + 0.34 * len(told.optimizers), "", RANKS)
     ax = figure.subplots()
     for o, name in enumerate(told.optimizers):
-        line = those.line(name)
+        line = _line(told, those, name)
         ax.plot(told.positions, told.ranks[:, o], **{**line, "marker": ""})
         face = [line["color"] if equal else "white" for equal in told.equal[:, o]]
         for x, y, color in zip(told.positions, told.ranks[:, o], face, strict=True):
@@ -114,7 +115,7 @@ def _curves(ax: Axes, told: Turned, mean: Array, low: Array, high: Array, those:
     for o, name in enumerate(told.optimizers):
         x = told.positions + apart * (o - (len(told.optimizers) - 1) / 2)
         there = np.isfinite(mean[:, o])
-        ax.plot(x, np.where(there, mean[:, o], np.nan), **those.line(name))
+        ax.plot(x, np.where(there, mean[:, o], np.nan), **_line(told, those, name))
         known = there & np.isfinite(low[:, o])
         ends = np.where(np.isfinite(high[:, o]), high[:, o], top)
         ax.vlines(x[known], low[known, o], ends[known], color=those.looks[name].color, lw=1.1, alpha=0.6)
@@ -129,6 +130,12 @@ def _curves(ax: Axes, told: Turned, mean: Array, low: Array, high: Array, those:
         log_axis(ax.yaxis, finite.min() / margin, finite.max() * margin)
     ax.grid(axis="y")
     _values(ax, told)
+
+
+def _line(told: Turned, those: Cast, name: str) -> dict[str, Any]:
+    """How a line is drawn; words have no order, so that what joins them only leads the eye."""
+    faint = {"lw": 0.8, "dashes": (1, 2)} if told.studied.about.scale == "categorical" else {}
+    return {**those.line(name), **faint}
 
 
 def _values(ax: Axes, told: Turned) -> None:

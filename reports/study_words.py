@@ -52,18 +52,17 @@ def _gains(told: Turned) -> list[str]:
     about = told.studied.about
     gain, p = told.beside_base
     name = f"{_text(told, about.base)}, " + ("the task's own value" if about.own else "the first value")
-    shown: list[str] = []
+    shown: dict[str, list[str]] = {}  # who has the same said of it
     silent: list[str] = []
     for o, optimizer in enumerate(told.optimizers):
-        better, worse = ([v for v in range(len(p)) if p[v, o] <= stats.LEVEL and sign * gain[v, o] > 0]
-                         for sign in (1, -1))  # fmt: skip
-        parts = [f"{which} at {listed([_text(told, v) for v in those])}" for which, those in
-                 (("better", better), ("worse", worse)) if those]  # fmt: skip
-        if parts:
-            shown.append(f"{optimizer} is {' and '.join(parts)}")
-        else:
-            silent.append(optimizer)
-    said = [f"Beside {name}: {'; '.join(shown)}."] if shown else []
+        at = {
+            which: [_text(told, v) for v in range(len(p)) if p[v, o] <= stats.LEVEL and sign * gain[v, o] > 0]
+            for which, sign in (("better", 1), ("worse", -1))
+        }
+        words = " and ".join(f"{which} at {listed(texts)}" for which, texts in at.items() if texts)
+        (shown.setdefault(words, []) if words else silent).append(optimizer)
+    parts = [f"{listed(who)} {'are' if len(who) > 1 else 'is'} {words}" for words, who in shown.items()]
+    said = [f"Beside {name}: {'; '.join(parts)}."] if parts else []
     if silent:
         said.append(f"No value is told apart from {name} for {listed(silent)}.")
     return said
@@ -124,9 +123,9 @@ def _more(told: Turned) -> str:
         return ""
     along, across = np.ptp(told.means, axis=0), np.ptp(told.means, axis=1)
     return (
-        f"Turning {told.studied.about.axis} moves the mean {told.studied.about.metric} of an optimizer by "
-        f"{number(float(along.min()))} to {number(float(along.max()))}; another optimizer at the same value moves it "
-        f"by {number(float(across.min()))} to {number(float(across.max()))}."
+        f"Turning {told.studied.about.axis} moves the mean test {told.studied.about.metric} of an optimizer by "
+        f"{along.min():.2g} to {along.max():.2g}, from its worst value to its best; at one value the worst and the "
+        f"best optimizer differ by {across.min():.2g} to {across.max():.2g}."
     )
 
 
@@ -164,15 +163,14 @@ def _transfer(told: Turned) -> list[str]:
     mean, low, high, p = told.regret
     where = f"the settings tuned at {_text(told, about.base)}"
     shown = [
-        f"{name} at {_text(told, v)} by {number(float(mean[v, o]))} ({number(float(low[v, o]))} to "
-        f"{number(float(high[v, o]))})"
+        f"{name} at {_text(told, v)} by {mean[v, o]:.2g} ({low[v, o]:.2g} to {high[v, o]:.2g})"
         for o, name in enumerate(told.optimizers)
         for v in range(len(told.points))
         if p[v, o] <= stats.LEVEL and mean[v, o] > 0
     ]
     if not shown:
         largest = float(np.nanmax(np.delete(mean, about.base, 0), initial=-np.inf))
-        most = f"; the largest mean loss is {number(largest)}" if math.isfinite(largest) else ""
+        most = f"; the largest mean loss is {largest:.2g}" if math.isfinite(largest) else ""
         return [f"Run with {where} instead of their own, no optimizer is shown to lose test {about.metric} at any "
                 f"other value{most}."]  # fmt: skip
     return [f"Run with {where} instead of their own, test {about.metric} is worse for {'; '.join(shown)}; elsewhere no "

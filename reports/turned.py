@@ -119,12 +119,19 @@ class Turned:
     @cached_property
     def overall(self) -> tuple[Array, Array]:
         """Over all values together, each in units of its own spread: mean score (O,), lower is better, NaN for who is
-        not at all values, and p-values of all pairs (O, O), Holm-corrected."""
+        not at all values, and p-values of all pairs (O, O), Holm-corrected.
+
+        A replicate's score is its mean over the values, as values may share starts and draws.
+        """
         losses = -self.better * self.cells.test
-        centre = np.nanmean(losses, (1, 2), keepdims=True)
-        spread = np.nanstd(losses, (1, 2), keepdims=True)
-        z = (losses - centre) / np.where(spread > 0, spread, 1.0)
-        return np.where(stats.complete(z), stats.means(z), np.nan), stats.all_pairs(z, stats.FAMILY_WISE)
+        flat = losses.reshape(len(losses), -1)
+        centre = stats.t_interval(flat)[0][:, None]
+        spread = np.sqrt(stats.t_interval((flat - centre) ** 2)[0])[:, None, None]
+        scores = ((losses - centre[..., None]) / np.where(spread > 0, spread, 1.0)).mean(0)
+        one, other = np.triu_indices(len(scores), 1)
+        p = np.ones((len(scores), len(scores)))
+        p[one, other] = stats.holm([stats.one_task(scores[a], scores[b]) for a, b in zip(one, other, strict=True)])
+        return stats.t_interval(scores)[0], np.minimum(p, p.T)
 
     @cached_property
     def beside_base(self) -> tuple[Array, Array]:

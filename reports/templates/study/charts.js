@@ -26,6 +26,11 @@ function beside(o) {
   return all.map((x) => x + apart * (o - (DATA.optimizers.length - 1) / 2));
 }
 
+// Words have no order: what joins them only leads the eye.
+function stroke(dash) {
+  return DATA.scale === "categorical" ? { dash: "dot", width: 1 } : { dash, width: 2 };
+}
+
 // A line with the interval of each of its points.
 function withIntervals(o, [mean, low, high], more = {}) {
   const { name, color, symbol, dash } = looks(o);
@@ -33,7 +38,7 @@ function withIntervals(o, [mean, low, high], more = {}) {
   const up = mean[o].map((value, v) => (there[v] && high[o][v] !== null ? high[o][v] - value : 0));
   const down = mean[o].map((value, v) => (there[v] && low[o][v] !== null ? value - low[o][v] : 0));
   return {
-    name, x: beside(o), y: mean[o], mode: "lines+markers", line: { color, dash, width: 2 }, marker: { color, symbol, size: 8 },
+    name, x: beside(o), y: mean[o], mode: "lines+markers", line: { color, ...stroke(dash) }, marker: { color, symbol, size: 8 },
     error_y: { type: "data", symmetric: false, array: up, arrayminus: down, color, thickness: 1.4, width: 0 },
     text: mean[o].map((value, v) => `${name}, ${plain(DATA.texts[v])}: ${short(value)}${between(low[o][v], high[o][v])}`),
     hovertemplate: "%{text}<extra></extra>", ...more,
@@ -60,7 +65,7 @@ function zero() {
 }
 
 function frame(y, more = {}) {
-  return layout({ height: 330, xaxis: valueAxis(), yaxis: y, shapes: shapes(), margin: { l: 10, r: 12, t: 12, b: 10 }, ...more });
+  return layout({ height: 330, xaxis: valueAxis(), yaxis: y, shapes: shapes(), margin: { l: 10, r: 12, t: 30, b: 10 }, ...more });
 }
 
 function simple(name, title, more = {}) {
@@ -111,7 +116,7 @@ const CHARTS = {
     const traces = shown().map((o) => {
       const { name, color, symbol, dash } = looks(o);
       return {
-        x: DATA.positions, y: DATA.ranks[o], mode: "lines+markers", line: { color, dash, width: 2 },
+        x: DATA.positions, y: DATA.ranks[o], mode: "lines+markers", line: { color, ...stroke(dash) },
         marker: { color, size: 13, symbol: DATA.equal[o].map((equal) => symbol + (equal ? "" : "-open")), line: { color, width: 2 } },
         text: DATA.ranks[o].map((rank, v) => `${name}, ${plain(DATA.texts[v])}: place ${rank}, ${DATA.equal[o][v] ? "not told apart from" : "told apart from"} the first`),
         hovertemplate: "%{text}<extra></extra>",
