@@ -2,6 +2,7 @@
 #
 #   make bench [SUITE=core] [TASKS=a,b] [OPTIMIZERS=x,y] [RUNS=dir] [ARGS=...]
 #   make compare OPT=mine [VS=adam]    OPT is a name, path/to/file.py[:attr], pkg.mod:attr or optax:NAME
+#   make study AXIS=width [TASK=mnist_5k] [OPTIMIZERS=x,y] [ARGS=--transfer]    what one thing of a task does
 #   make setup EXTRAS=cuda    also for NVIDIA GPUs; EXTRAS=dask for clusters, EXTRAS=kubernetes for those, or several: cuda,dask
 #   make report [RUNS=dir] [ARGS=...]      make test      make test-all      make microbench      make calibrate      make lint
 
@@ -26,10 +27,10 @@ OPTGRID := $(VENV)/bin/optgrid
 PYTEST := $(VENV)/bin/python -m pytest
 
 # By way of the environment, as a spec may hold quotes: digits(activation='tanh').
-export TASKS OPTIMIZERS OPT VS
+export TASKS OPTIMIZERS OPT VS AXIS TASK
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser dask clean
+.PHONY: help setup bench study compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser dask clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,6 +46,10 @@ report: setup
 compare: setup
 	@test -n "$$OPT" || { echo "make compare needs an optimizer: make compare OPT=path/to/file.py [VS=adam]" >&2; exit 2; }
 	@$(OPTGRID) compare "$$OPT" $(if $(VS),--vs "$$VS") $(ARGS)
+
+study: setup
+	@test -n "$$AXIS" || { echo "make study needs an axis: make study AXIS=width [TASK=mnist_5k]; make study AXIS=list" >&2; exit 2; }
+	@$(OPTGRID) study "$$AXIS" $(if $(TASK),--task "$$TASK") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
 # The reference results that comparisons are made with, those that are missing or changed: an hour on 2 cores for all.
 baselines: setup

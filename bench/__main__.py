@@ -15,6 +15,7 @@ VERBS = {
     "report": "make a run's report anew, from its files alone",
     "export": "write a run as tidy tables",
     "doctor": "check a folder of a run, and say what would be computed again",
+    "study": "turn one thing of a task, as width, loss or data, and show what it does",
     "compare": "compare an optimizer with tuned baselines: better, worse or not told apart",
     "baselines": "make the reference results that are shipped, those that are missing or changed",
     "new": "start an optimizer of your own from a template",

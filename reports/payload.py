@@ -53,7 +53,7 @@ def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[
                 "name": name,
                 "color": look[name].color,
                 "symbol": SYMBOLS[look[name].marker],
-                "dash": _dash(look[name].dash),
+                "dash": dash(look[name].dash),
             }
             for name in results.optimizers
         ],
@@ -65,16 +65,17 @@ def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[
         "costs": _costs(results),
     }
     long = len(shares) * len(results.units) > LONG
-    return {**_plain(whole), "views": spread(partial(_view, results, edges(results)), shares, long)}
+    return {**plain(whole), "views": spread(partial(_view, results, edges(results)), shares, long)}
 
 
 def _view(results: Results, at_edges: Sequence[Edge], share: float) -> dict[str, Any]:
-    content: dict[str, Any] = _plain(view(results.at(share), at_edges))
+    content: dict[str, Any] = plain(view(results.at(share), at_edges))
     return content
 
 
-def _dash(dash: Sequence[float]) -> str:
-    return ",".join(f"{1.5 * part:g}px" for part in dash) if dash else "solid"
+def dash(lengths: Sequence[float]) -> str:
+    """A dash as Plotly has it."""
+    return ",".join(f"{1.5 * part:g}px" for part in lengths) if lengths else "solid"
 
 
 def _task(results: Results, task: str) -> dict[str, Any]:
@@ -166,16 +167,16 @@ def _costs(results: Results) -> dict[str, Any]:
     return {kind: [[found.get(task) for task in results.tasks] for found in every] for kind, every in by_task.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON has it: arrays as lists, numbers with DIGITS significant digits, None for what is not finite."""
     if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return value

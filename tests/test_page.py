@@ -52,7 +52,7 @@ def test_only_the_pages_own_scripts_may_run(tmp_path: Path) -> None:
     html = render(run(tmp_path))
     allowed = re.search(r"script-src ([^\"]*)\"", html)
     assert allowed
-    assert [f"'sha256-{page._sha256(script)}'" for script in scripts(html)] == allowed[1].split()
+    assert [f"'sha256-{page.sha256(script)}'" for script in scripts(html)] == allowed[1].split()
     assert len(re.findall(r"<script", html.replace(scripts(html)[0], ""))) == 3  # the library, the page's own, the data
 
 
@@ -75,7 +75,7 @@ def test_the_dial_reads_every_evaluation(tmp_path: Path) -> None:
     data = content(render(results))
     assert data["shares"] == pytest.approx([1 / 3, 2 / 3, 1.0], rel=1e-3)
     for share, shown in zip(results.shares, data["views"], strict=True):
-        assert shown == payload._plain(views.view(results.at(share)))
+        assert shown == payload.plain(views.view(results.at(share)))
     assert data["views"][0]["boards"] != data["views"][-1]["boards"]
 
 

@@ -1,0 +1,341 @@
+"""A study: one thing of a task, a protocol or the optimizers turned, and all else as it is.
+
+A value makes a task, a protocol or optimizers with one thing replaced; these go through the same sweep and records as
+every run, those of one protocol in one folder. `plan` is pure; `run` computes what is missing.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import optimizers
+from bench import axes, experiment, forecast, grid, runner, studied, tasks
+from bench.axes import Axis, Refusal, Value
+from bench.costs import Speed
+from bench.errors import UserError
+from bench.experiment import Watcher
+from bench.grid import Grid
+from bench.protocol import Protocol
+from bench.studied import Description, Point, Studied
+from bench.task import Task
+from bench.tasks.mlp import Mlp
+from optimizers import OptimizerError
+
+OPTIMIZERS = ("sgd", "momentum", "adam", "schedule_free_adamw")
+USUAL = {"replicates": 6, "trials": 8, "seeds": 2}  # six a side, as of five no test of many would show anything
+SUITE = "core"
+DIGITS = 6  # of a setting that is transferred
+LOG_SPAN = 20.0  # from the least to the largest value of a field, from which on its scale is logarithmic
+PAGE_S = 10.0  # that the page takes
+BASE_ONLY = "transfer takes settings that were tuned"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one value makes.
+
+    Attributes:
+      value: as the axis takes it.
+      task, protocol: with the value in them, where the axis turns one of them.
+      specs: {name in the study: spec with the value in it}.
+    """
+
+    value: Value
+    task: Task
+    protocol: Protocol
+    specs: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        """The value as it is shown."""
+        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that was planned.
+
+    Attributes:
+      task: the task that is turned.
+      base: place among `setups` of the task's own value, else of the first.
+      own: whether it is the task's own.
+      transfer: whether settings tuned at the base are run at all values too.
+    """
+
+    axis: Axis
+    task: Task
+    setups: Sequence[Setup]
+    base: int
+    own: bool
+    transfer: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The optimizers by their names in the study."""
+        return list(self.setups[0].specs)
+
+
+def literal(text: str) -> Value:
+    """A value as it is typed: a plain Python value, or a word."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def plan(
+    axis: str,
+    task: str | Task = "mnist_5k",
+    optimizer_specs: Sequence[str] | None = None,
+    values: Sequence[Value] | None = None,
+    transfer: bool = False,
+    **changes: Any,
+) -> Study:
+    """Resolves and checks a study; nothing is computed.
+
+    Args:
+      axis: name of an axis, or of a field of the task.
+      task: that is turned, as `bench.tasks.get` takes it.
+      optimizer_specs: OPTIMIZERS if not given.
+      values: the axis's usual ones if not given.
+      transfer: whether the settings tuned at the base value are run at all others, beside those tuned there.
+      changes: fields of `Protocol` other than USUAL; None leaves one alone.
+
+    Raises:
+      UserError, OptimizerError: a name or a value is wrong; the message names the axis, the value and what would do.
+    """
+    turned = tasks.get(task)
+    chosen = axes.get(axis, turned)
+    specs = {optimizers.parse(spec).name: spec for spec in optimizer_specs or OPTIMIZERS}
+    given = {**USUAL, **{name: value for name, value in changes.items() if value is not None}}
+    if chosen.trials is not None and changes.get("trials") is None:
+        given["trials"] = chosen.trials
+    protocol = Protocol(**given)
+    wanted = _values(chosen, turned, values)
+    setups = [_setup(chosen, turned, protocol, specs, value) for value in wanted]
+    same = [i for i, made in enumerate(setups) if _unchanged(made, turned, protocol, specs)]
+    if transfer and protocol.trials < 2:
+        raise UserError(f"study {axis}: {BASE_ONLY}, and with one trial nothing is; leave --transfer out")
+    if not values and axis not in axes.AXES:
+        raise UserError(f"study {axis}: a field has no usual values; give some, as in --values 0,0.1,0.2")
+    if chosen.scale == axes.CATEGORICAL and axis not in axes.AXES:
+        chosen = replace(chosen, scale=_scale(wanted))
+    base, own = (same[0], True) if same else (0, False)
+    return Study(chosen, turned, setups, base, own, transfer)
+
+
+def _values(axis: Axis, task: Task, given: Sequence[Value] | None) -> list[Value]:
+    """The values, each once and numbers in order."""
+    try:
+        asked = list(axis.values(task)) if not given else list(given)
+    except Refusal as error:
+        raise UserError(f"study {axis.name} of {task.name}: {error}") from None
+    for value in asked:
+        if not axis.kind.holds(value):
+            raise UserError(f"study {axis.name}: {value!r} is not among its values, which are {axis.kind.words}")
+    if given and len({repr(value) for value in asked}) < 2:
+        raise UserError(f"study {axis.name}: {asked[0]!r} alone is no study; give two values or more")
+    unique = list({repr(value): value for value in asked}.values())
+    return sorted(unique) if all(map(_is_number, unique)) else unique
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _scale(values: Sequence[Value]) -> str:
+    """The scale that suits the values of a field."""
+    if not all(map(_is_number, values)):
+        return axes.CATEGORICAL
+    above = [value for value in values if value > 0]
+    wide = len(above) > 1 and max(above) >= LOG_SPAN * min(above) and min(values) >= 0
+    return axes.LOG if wide else axes.LINEAR
+
+
+def _setup(axis: Axis, task: Task, protocol: Protocol, specs: Mapping[str, str], value: Value) -> Setup:
+    """What a value makes, or why it cannot be."""
+    where = f"study {axis.name} of {task.name}: {value!r}"
+    try:
+        turned = axis.task(task, value) if axis.task else task
+        held = axis.protocol(protocol, value) if axis.protocol else protocol
+        changed = {name: axis.optimizer(spec, value) if axis.optimizer else spec for name, spec in specs.items()}
+        if axis.task:
+            turned = replace(turned, name=named(task.name, axis.name, value))
+            _check(turned, task)
+    except (Refusal, UserError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{where} does not go: {error}") from error
+    if axis.optimizer:
+        _check_rates(where, changed)
+    return Setup(value, turned, held, changed)
+
+
+def named(task: str, axis: str, value: Value) -> str:
+    """The name of a task with a value, as a spec would have it: mnist_5k(width=64)."""
+    text = f"{axis.replace('-', '_')}={value:g}" if isinstance(value, float) else f"{axis.replace('-', '_')}={value}"
+    text = text.replace("/", ":").replace("\\", ":")
+    return f"{task[:-1]}, {text})" if task.endswith(")") else f"{task}({text})"
+
+
+def _check(task: Task, before: Task) -> None:
+    """Refuses a task that could not be built, before anything is begun.
+
+    Raises:
+      UserError: it could not.
+    """
+    task.build()
+    if not (isinstance(task, Mlp) and isinstance(before, Mlp)) or task.missing():
+        return
+    if task.preprocessing != before.preprocessing or task.widths != before.widths:
+        rows = len(task.table().train)
+        if (task.batch_size or 1) > rows:
+            raise UserError(f"it leaves {rows} training rows, and a batch takes {task.batch_size}")
+
+
+def _check_rates(where: str, specs: Mapping[str, str]) -> None:
+    """Refuses optimizers without what was fixed of them; imports JAX."""
+    from optimizers import _bare
+
+    for name, spec in specs.items():
+        try:
+            _bare.get(spec)
+        except OptimizerError as error:
+            raise UserError(f"{where} does not go with {name}: {error}") from error
+
+
+def _unchanged(made: Setup, task: Task, protocol: Protocol, specs: Mapping[str, str]) -> bool:
+    return replace(made.task, name=task.name) == task and made.protocol == protocol and dict(made.specs) == dict(specs)
+
+
+# Where results are, and what is written down of it
+
+
+def describe(study: Study, settings: Mapping[str, Mapping[str, float]] | None = None) -> Description:
+    """What is kept of a study, with the settings that were transferred, if they are known."""
+    axis, first = study.axis, study.setups[0]
+    moved = []
+    if settings:
+        fixed = {name: settled(first.specs[name], settings[name]) for name in settings}
+        moved = [_point(made, folder(study, made, "transferred"), fixed) for made in study.setups]
+    return Description(
+        axis=axis.name, label=axis.label, shows=axis.shows, scale=axis.scale, comparable=axis.comparable,
+        caution=axis.caution, task=study.task.name, metric=study.task.metric, base=study.base, own=study.own,
+        tuned=first.protocol.trials > 1, optimizers=study.names,
+        points=[_point(made, folder(study, made, "retuned"), made.specs) for made in study.setups],
+        protocol=asdict(first.protocol), replicates=first.protocol.replicates, seeds=first.protocol.seeds,
+        transferred=moved, settings=settings or {},
+    )  # fmt: skip
+
+
+def _point(made: Setup, run: str, specs: Mapping[str, str]) -> Point:
+    rows = made.task.source.rows()[0] if isinstance(made.task, Mlp) else 0
+    if isinstance(made.task, Mlp) and not made.task.missing() and made.task.preprocessing:
+        rows = len(made.task.table().train)
+    value = made.value if _is_number(made.value) else str(made.value)
+    names = {name: optimizers.parse(spec).name for name, spec in specs.items()}
+    return Point(value, made.text, made.task.name, run, names, made.task.steps, made.task.batch_size or rows, rows)
+
+
+def folder(study: Study, made: Setup, kind: str) -> str:
+    """The folder of a value's results, in the study's: one for each protocol."""
+    return kind if study.axis.protocol is None else f"{kind}-{made.text}"
+
+
+def grids(study: Study) -> dict[str, Grid]:
+    """{folder in the study's: what is run in it}, with settings tuned at each value."""
+    return {name: _grid(group, group[0].protocol) for name, group in _groups(study, "retuned").items()}
+
+
+def transferred(study: Study, settings: Mapping[str, Mapping[str, float]]) -> dict[str, Grid]:
+    """The same with settings that were tuned at the base; as long as these are not known, with the paper's."""
+    made = {}
+    for name, group in _groups(study, "transferred").items():
+        moved = {
+            n: settled(group[0].specs[n], settings[n]) if n in settings else group[0].specs[n] for n in study.names
+        }
+        made[name] = _grid([replace(setup, specs=moved) for setup in group], replace(group[0].protocol, trials=1))
+    return made
+
+
+def _groups(study: Study, kind: str) -> dict[str, list[Setup]]:
+    found: dict[str, list[Setup]] = {}
+    for made in study.setups:
+        found.setdefault(folder(study, made, kind), []).append(made)
+    return found
+
+
+def _grid(group: Sequence[Setup], protocol: Protocol) -> Grid:
+    specs = list(dict.fromkeys(spec for made in group for spec in made.specs.values()))
+    turned = list({made.task.name: made.task for made in group}.values())
+    return grid.resolve(SUITE, turned, specs, **asdict(protocol))
+
+
+def settled(spec: str, setting: Mapping[str, float]) -> str:
+    """An optimizer's spec with a whole setting fixed, to DIGITS."""
+    return axes.fixed(spec, **{name: float(f"{value:.{DIGITS}g}") for name, value in setting.items()})
+
+
+def tuned(done: Studied) -> dict[str, dict[str, float]]:
+    """{optimizer: the setting tuned at the base}: of the replicate whose learning rate, chosen by validation loss, is
+    the median, so that the luck of one search decides less."""
+    found = {}
+    for name in done.about.optimizers:
+        chosen = [unit.chosen_hparams("valid") for unit in done.records(done.about.points[done.about.base], name)]
+        if chosen and chosen[0]:
+            rates = [setting.get("learning_rate", 1.0) for setting in chosen]
+            found[name] = chosen[int(np.argsort(rates)[(len(rates) - 1) // 2])]
+    return found
+
+
+# What is computed, and what that takes
+
+
+def predict(study: Study, out: Path, workers: int, speed: Speed) -> float:
+    """Seconds that what a folder lacks of a study will take, page included."""
+    total = 0.0
+    for name, asked in (grids(study) | (transferred(study, {}) if study.transfer else {})).items():
+        missing: dict[tuple[str, str], list[int | None]] = {}
+        for unit in runner.plan(out / name, asked, asked.fingerprints()).missing:
+            missing.setdefault(unit.cell, []).append(None)
+        if missing:
+            total += forecast.forecast(asked, missing, {}, workers, speed).sweep_s
+    return total + PAGE_S if total else 0.0
+
+
+def run(
+    study: Study, out: Path, workers: int | None = None, watcher: Watcher | None = None, timeout: float = 600.0
+) -> Studied:
+    """Computes what a folder lacks of a study, and what was tuned at the base at all other values if that is asked for.
+
+    Raises:
+      UserError: the folder cannot be written or holds something else.
+      KeyboardInterrupt: the watcher had it stop.
+    """
+    studied.write(out, describe(study))
+    for name, asked in grids(study).items():
+        _complete(out / name, asked, workers, watcher, timeout)
+    done = studied.load(out)
+    if not study.transfer:
+        return done
+    settings = tuned(done)
+    if not settings:
+        raise UserError(f"study {study.axis.name}: {BASE_ONLY}, and nothing of these optimizers is; leave it out")
+    studied.write(out, describe(study, settings))
+    for name, asked in transferred(study, settings).items():
+        _complete(out / name, asked, workers, watcher, timeout)
+    return studied.load(out)
+
+
+def _complete(out: Path, asked: Grid, workers: int | None, watcher: Watcher | None, timeout: float) -> None:
+    experiment.run(
+        SUITE, list(asked.tasks), list(asked.optimizers.values()), out=out, workers=workers, watcher=watcher,
+        timeout=timeout, timed=False, **asdict(asked.protocol),
+    )  # fmt: skip
+
+
+def usual_folder(axis: str, task: str) -> Path:
+    """Where a study is kept if no other place is named."""
+    return Path("runs") / "study" / f"{task}-{axis}"

@@ -1,0 +1,208 @@
+"""What a study says in words, made from its numbers and no stronger than they are."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from bench import stats
+from bench.stats.scaling import PowerLaw
+from reports.tables import chance, number
+from reports.turned import Turned
+from reports.words import listed
+
+
+def title(told: Turned) -> str:
+    """The question of the study."""
+    return f"What does {told.studied.about.axis} do on {told.studied.about.task}?"
+
+
+def answer(told: Turned) -> list[str]:
+    """The answer, sentence by sentence, the most important first."""
+    if not np.isfinite(told.means).any():
+        return ["Nothing was finished: there is no answer yet."]
+    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told), *_scaling(told), _range(told)]
+    return [words for words in said if words]
+
+
+def _of(told: Turned, v: int, o: int) -> str:
+    mean, low, high = (float(a[v, o]) for a in stats.t_interval(told.cells.test))
+    return number(mean) if math.isnan(low) else f"{number(mean)} ({number(low)} to {number(high)})"
+
+
+def _range(told: Turned) -> str:
+    """How far the metric goes over the values, optimizer by optimizer."""
+    about, parts = told.studied.about, []
+    for o, name in enumerate(told.optimizers):
+        goodness = told.better * told.means[:, o]
+        if np.isfinite(goodness).any():
+            best, worst = int(np.nanargmax(goodness)), int(np.nanargmin(goodness))
+            parts.append(f"{name} from {_of(told, worst, o)} at {_text(told, worst)} to {_of(told, best, o)} at "
+                         f"{_text(told, best)}")  # fmt: skip
+    return f"Test {about.metric} by {about.label}, worst to best: {'; '.join(parts)}."
+
+
+def _text(told: Turned, v: int) -> str:
+    return told.points[v].text
+
+
+def _gains(told: Turned) -> list[str]:
+    """What other values do beside the base, as far as it is shown."""
+    about = told.studied.about
+    gain, p = told.beside_base
+    name = f"{_text(told, about.base)}, " + ("the task's own value" if about.own else "the first value")
+    shown: dict[str, list[str]] = {}  # who has the same said of it
+    silent: list[str] = []
+    for o, optimizer in enumerate(told.optimizers):
+        at = {
+            which: [_text(told, v) for v in range(len(p)) if p[v, o] <= stats.LEVEL and sign * gain[v, o] > 0]
+            for which, sign in (("better", 1), ("worse", -1))
+        }
+        words = " and ".join(f"{which} at {listed(texts)}" for which, texts in at.items() if texts)
+        (shown.setdefault(words, []) if words else silent).append(optimizer)
+    parts = [f"{listed(who)} {'are' if len(who) > 1 else 'is'} {words}" for words, who in shown.items()]
+    said = [f"Beside {name}: {'; '.join(parts)}."] if parts else []
+    if silent:
+        said.append(f"No value is told apart from {name} for {listed(silent)}.")
+    return said
+
+
+def _leaders(told: Turned) -> str:
+    """Who leads over all values together."""
+    if len(told.optimizers) < 2:
+        return ""
+    score, p = told.overall
+    if not np.isfinite(score).any():
+        return "No optimizer has results at all values, so none is said to lead over all of them."
+    first = int(np.nanargmin(score))
+    equal = [told.optimizers[o] for o in range(len(score)) if o != first and p[first, o] > stats.LEVEL]
+    apart = [told.optimizers[o] for o in range(len(score)) if o != first and p[first, o] <= stats.LEVEL]
+    words = f"Over all values together {told.optimizers[first]} has the best test {told.studied.about.metric}"
+    words += f", told apart from {listed(apart)}" * bool(apart)
+    return words + f"; not told apart from it: {listed(equal)}." * bool(equal) + "." * (not equal)
+
+
+def _order(told: Turned) -> str:
+    """Whether the order of optimizers depends on the value, as far as it is shown."""
+    if len(told.optimizers) < 2:
+        return ""
+    crossed = crossings(told)
+    firsts = [int(np.nanargmin(ranks)) if np.isfinite(ranks).any() else -1 for ranks in told.ranks]
+    changes = len({o for o in firsts if o >= 0}) > 1
+    if crossed:
+        parts = [f"{told.optimizers[a]} is ahead of {told.optimizers[b]} at {_text(told, v)} and behind it at "
+                 f"{_text(told, w)}" for a, b, v, w in crossed]  # fmt: skip
+        return f"The order of optimizers depends on the value: {'; '.join(parts[:3])}."
+    if changes:
+        by = {o: [_text(told, v) for v, own in enumerate(firsts) if own == o] for o in dict.fromkeys(firsts) if o >= 0}
+        parts = [f"{told.optimizers[o]} at {listed(texts)}" for o, texts in by.items()]
+        return (
+            f"First by the mean: {', '.join(parts)}; but no two optimizers are told apart one way at one value and the "
+            "other way at another, so that a change of order is not shown."
+        )
+    return f"{told.optimizers[firsts[0]]} is first by the mean at every value."
+
+
+def crossings(told: Turned) -> list[tuple[int, int, int, int]]:
+    """Pairs that change order with both orders shown: (a, b, a value where a is ahead, one where b is)."""
+    found = []
+    for a, b in combinations(range(len(told.optimizers)), 2):
+        lead = told.better * (told.means[:, a] - told.means[:, b])
+        shown = told.apart[:, a, b] <= stats.LEVEL
+        ahead, behind = np.flatnonzero(shown & (lead > 0)), np.flatnonzero(shown & (lead < 0))
+        if ahead.size and behind.size:
+            found.append((a, b, int(ahead[0]), int(behind[0])))
+    return found
+
+
+def _more(told: Turned) -> str:
+    """Whether the axis or the optimizer moves the metric more."""
+    finite = np.isfinite(told.means).all()
+    if not finite or len(told.optimizers) < 2:
+        return ""
+    along, across = np.ptp(told.means, axis=0), np.ptp(told.means, axis=1)
+    return (
+        f"Turning {told.studied.about.axis} moves the mean test {told.studied.about.metric} of an optimizer by "
+        f"{along.min():.2g} to {along.max():.2g}, from its worst value to its best; at one value the worst and the "
+        f"best optimizer differ by {across.min():.2g} to {across.max():.2g}."
+    )
+
+
+def law(fit: PowerLaw) -> str:
+    """A fit in words: its exponent, and where it holds."""
+    if math.isnan(fit.exponent):
+        return "–"
+    return f"{fit.exponent:+.2f} ({fit.low:+.2f} to {fit.high:+.2f})"
+
+
+def _scaling(told: Turned) -> list[str]:
+    """The laws that hold."""
+    said = []
+    for what, fits in told.laws.items():
+        parts = [
+            f"{name} {law(fit)}" + f" from {fit.first:g} to {fit.last:g}" * fit.part
+            for name, fit in zip(told.optimizers, fits, strict=True)
+            if not fit.fails
+        ]
+        if parts:
+            some = "" if len(parts) == len(fits) else f"; of the other {len(fits) - len(parts)} none holds"
+            said.append(
+                f"{what.capitalize()} is a power of {told.studied.about.label}, exponent {', '.join(parts)}{some}."
+            )
+    if told.laws and not said:
+        said.append(f"No power law holds of {listed(list(told.laws))}.")
+    return said
+
+
+def _transfer(told: Turned) -> list[str]:
+    """What not tuning anew costs."""
+    if told.moved is None:
+        return []
+    about = told.studied.about
+    mean, low, high, p = told.regret
+    where = f"the settings tuned at {_text(told, about.base)}"
+    shown = [
+        f"{name} at {_text(told, v)} by {mean[v, o]:.2g} ({low[v, o]:.2g} to {high[v, o]:.2g})"
+        for o, name in enumerate(told.optimizers)
+        for v in range(len(told.points))
+        if p[v, o] <= stats.LEVEL and mean[v, o] > 0
+    ]
+    if not shown:
+        largest = float(np.nanmax(np.delete(mean, about.base, 0), initial=-np.inf))
+        most = f"; the largest mean loss is {largest:.2g}" if math.isfinite(largest) else ""
+        return [f"Run with {where} instead of their own, no optimizer is shown to lose test {about.metric} at any "
+                f"other value{most}."]  # fmt: skip
+    return [f"Run with {where} instead of their own, test {about.metric} is worse for {'; '.join(shown)}; elsewhere no "
+            "loss is shown."]  # fmt: skip
+
+
+def limits(told: Turned) -> list[str]:
+    """What the study cannot say."""
+    about = told.studied.about
+    least = stats.smallest_p(1, about.replicates)
+    count = len(told.points) * math.comb(len(told.optimizers), 2)
+    said = [
+        f"Every interval and test is over {about.replicates} replicate{'s' * (about.replicates != 1)}, each with its "
+        f"own search and seeds; the least p that one comparison can have is {chance(least)}, before it is "
+        f"corrected for {count} of them. “Not told apart” is not “equal”.",
+        f"This is one task, {about.task}, and this budget: another task may answer otherwise.",
+    ]
+    said += [about.caution] * bool(about.caution)
+    if not about.comparable:
+        said.append("So neither losses nor power laws of losses are shown; steps are to a level of the metric.")
+    if told.moved is not None:
+        said.append("The setting that is transferred is the median of all replicates' at the base, and so less a "
+                    "matter of luck than each replicate's own search: beside it, tuning anew can come out worse, "
+                    "as at the base itself.")  # fmt: skip
+    lost = [f"{name} at {_text(told, v)}" for o, name in enumerate(told.optimizers) for v in range(len(told.points))
+            if told.cells.diverged[v, o].max(initial=0.0) > 0]  # fmt: skip
+    if lost:
+        said.append(f"Some final runs diverged and count as the worst there is: {', '.join(lost[:12])}.")
+    said += [f"Missing: {name}: {why}" for name, why in told.studied.failed.items()]
+    return said
+
+
+def lines(told: Turned) -> Sequence[str]:
+    """The answer for a terminal."""
+    return [title(told), *(f"  {words}" for words in answer(told)), *(f"  note: {words}" for words in limits(told))]

@@ -1,0 +1,240 @@
+"""Studies: plans and names, whole commands on a tiny task, what is transferred, resuming, words and page."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import studied, study
+from bench.costs import SAME
+from bench.errors import UserError
+from bench.layout import unfit_name
+from bench.records import unit_file
+from reports import study as report
+from reports import study_words
+from reports.turned import Turned, first_reach, turned
+
+ROOT = Path(__file__).parent.parent
+SMALL = {"trials": 2, "seeds": 2, "replicates": 3}
+TASK = "diabetes(steps=20)"
+
+
+@pytest.fixture(scope="module")
+def width(tmp_path_factory: pytest.TempPathFactory) -> studied.Studied:
+    """A study of a tiny network's width, with transfer."""
+    out = tmp_path_factory.mktemp("study") / "width"
+    planned = study.plan("width", TASK, ["sgd", "adam"], [2, 4, 16], transfer=True, **SMALL)
+    return study.run(planned, out, workers=2)
+
+
+def test_names_are_those_of_specs_and_fit_files() -> None:
+    assert study.named("mnist_5k", "width", 64) == "mnist_5k(width=64)"
+    assert study.named("digits(dropout=0.2)", "batch-size", 8) == "digits(dropout=0.2, batch_size=8)"
+    assert study.named("digits", "loss", "huber(delta=0.1)") == "digits(loss=huber(delta=0.1))"
+    assert study.named("digits", "regularization", 1e-4) == "digits(regularization=0.0001)"
+    for name in (study.named("a", "b", "x/y"), study.named("a", "b", (1, 2))):
+        assert not unfit_name(name)
+
+
+def test_typed_values_are_plain_or_words() -> None:
+    assert [study.literal(text) for text in ("3", "0.5", "relu", "(1, 2)", "None")] == [3, 0.5, "relu", (1, 2), None]
+
+
+def test_numbers_come_in_order_and_once() -> None:
+    planned = study.plan("width", values=[64, 8, 64, 32])
+    assert [setup.value for setup in planned.setups] == [8, 32, 64]
+    assert planned.base == 1
+
+
+def test_each_protocol_has_a_folder() -> None:
+    assert list(study.grids(study.plan("schedule"))) == [
+        f"retuned-{s}" for s in ("constant", "cosine", "linear", "wsd")
+    ]
+    assert list(study.grids(study.plan("width"))) == ["retuned"]
+    rates = study.grids(study.plan("learning-rate", optimizer_specs=["sgd", "adam"], values=[0.1, 1.0]))
+    assert list(rates["retuned"].optimizers) == [
+        "sgd(learning_rate=0.1)", "adam(learning_rate=0.1)", "sgd(learning_rate=1.0)", "adam(learning_rate=1.0)",
+    ]  # fmt: skip
+
+
+def test_transfer_needs_something_tuned() -> None:
+    with pytest.raises(UserError, match="transfer takes settings that were tuned, and with one trial nothing is"):
+        study.plan("learning-rate", transfer=True)
+
+
+def test_a_plan_is_predicted(tmp_path: Path) -> None:
+    small = study.predict(study.plan("width", values=[8, 16], replicates=1), tmp_path, 2, SAME)
+    assert 0 < small < study.predict(study.plan("width"), tmp_path, 2, SAME)
+    assert study.predict(study.plan("width"), tmp_path, 2, SAME) < study.predict(
+        study.plan("width", transfer=True), tmp_path, 2, SAME
+    )
+
+
+def test_a_study_goes_through_the_same_records(width: studied.Studied) -> None:
+    about = width.about
+    assert [point.task for point in about.points] == [f"diabetes(steps=20, width={w})" for w in (2, 4, 16)]
+    assert (about.base, about.own) == (2, True)
+    assert not width.failed
+    for point in about.points:
+        for name in about.optimizers:
+            units = width.records(point, name)
+            assert [unit.meta["replicate"] for unit in units] == [0, 1, 2]
+            assert all(unit.arrays["search/diverged"].size == 2 for unit in units)
+
+
+def test_what_is_transferred_is_the_bases_median_setting(width: studied.Studied) -> None:
+    about = width.about
+    for name in about.optimizers:
+        rates = [
+            unit.chosen_hparams("valid")["learning_rate"] for unit in width.records(about.points[about.base], name)
+        ]
+        kept = about.settings[name]
+        assert kept["learning_rate"] == sorted(rates)[1]
+        for point in about.transferred:
+            (unit, *more) = width.records(point, name)
+            assert len(more) == 2
+            assert unit.meta["defaults"]["learning_rate"] == pytest.approx(kept["learning_rate"], rel=1e-5)
+            assert unit.arrays["search/diverged"].size == 1
+
+
+def test_a_second_call_computes_nothing(width: studied.Studied) -> None:
+    about = width.about
+    files = {
+        unit_file(width.folder / point.run, unit.name)
+        for point in (*about.points, *about.transferred)
+        for name in about.optimizers
+        for unit in width.records(point, name)
+    }
+    before = {path: path.stat().st_mtime_ns for path in files}
+    planned = study.plan("width", TASK, ["sgd", "adam"], [2, 4, 16], transfer=True, **SMALL)
+    again = study.run(planned, width.folder, workers=2)
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+    assert again.about == about
+    plain = study.plan("width", TASK, ["sgd", "adam"], [2, 4, 16], **SMALL)
+    assert study.predict(plain, width.folder, 2, SAME) == 0
+
+
+def test_the_page_says_what_the_numbers_say(width: studied.Studied) -> None:
+    page = report.make(width)
+    html = page.read_text()
+    assert "What does width do on diabetes(steps=20)?" in html
+    assert "default-src 'none'" in html
+    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"https?://|<link|@import|<img|<iframe", own)
+    told = turned(width)
+    with (page.parent / "study.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 3 * 2 * 3
+    first = next(row for row in rows if (row["value"], row["optimizer"], row["replicate"]) == ("4", "adam", "1"))
+    assert float(first["test"]) == pytest.approx(told.cells.test[1, 1, 1], rel=1e-5)
+    made = {path.name for path in (page.parent / "figures").iterdir()}
+    assert made == {f"{name}.{end}" for name in ("study", "ranks", "transfer") for end in ("png", "svg", "pdf")}
+    assert any("Run with the settings tuned at 16" in words for words in study_words.answer(told))
+    assert any("over 3 replicates" in words for words in study_words.limits(told))
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no study in"):
+        studied.load(tmp_path)
+    (tmp_path / studied.FILE).write_text("[]")
+    with pytest.raises(UserError, match="is damaged; the same `optgrid study` makes it anew"):
+        studied.load(tmp_path)
+    (tmp_path / studied.FILE).write_text(json.dumps({"schema": 99}))
+    with pytest.raises(UserError, match="is of another version of optgrid"):
+        studied.load(tmp_path)
+
+
+# Numbers and words, of made-up results
+
+
+def made_up(width: studied.Studied, test: np.ndarray) -> Turned:
+    """The study with other test metrics, (3, 2, 8)."""
+    told = turned(width)
+    about = replace(told.studied.about, replicates=test.shape[-1])
+    cells = replace(told.cells, **{name: np.zeros(test.shape) for name in vars(told.cells)} | {"test": test})
+    times = np.full((*test.shape, 1), 5.0)
+    return Turned(replace(told.studied, about=about), False, cells, None, 0.5, times)
+
+
+def metrics(means: list[list[float]], noise: float = 0.01, replicates: int = 8) -> np.ndarray:
+    rng = np.random.RandomState(0)
+    return np.asarray(np.array(means)[..., None] + rng.normal(0, noise, (3, 2, replicates)))
+
+
+def test_a_crossing_is_told(width: studied.Studied) -> None:
+    told = made_up(width, metrics([[0.9, 0.5], [0.7, 0.7], [0.5, 0.9]]))
+    assert study_words.crossings(told) == [(0, 1, 0, 2)]
+    words = " ".join(study_words.answer(told))
+    assert "The order of optimizers depends on the value: sgd is ahead of adam at 2 and behind it at 16" in words
+    assert told.equal.tolist() == [[True, False], [True, True], [False, True]]
+
+
+def test_a_change_of_order_that_is_noise_is_not_told(width: studied.Studied) -> None:
+    told = made_up(width, metrics([[0.70, 0.69], [0.7, 0.7], [0.69, 0.70]], noise=0.05))
+    assert study_words.crossings(told) == []
+    words = " ".join(study_words.answer(told))
+    assert "The order of optimizers depends" not in words
+    assert "No value is told apart from 16, the task's own value for sgd and adam" in words
+
+
+def test_equals_are_seldom_told_apart(width: studied.Studied) -> None:
+    shown = 0
+    for seed in range(60):
+        test = np.random.RandomState(seed).normal(0.7, 0.05, (3, 2, 6))
+        told = made_up(width, test)
+        shown += bool((told.apart <= 0.05).any()) + bool((told.beside_base[1] <= 0.05).any())
+    assert shown <= 13  # of 120 at 5 %, which 6 are expected of, and three standard errors
+
+
+def test_a_metric_that_falls_is_better_where_it_is_lower(width: studied.Studied) -> None:
+    test = metrics([[0.9, 0.5], [0.9, 0.5], [0.9, 0.5]])
+    told = replace(made_up(width, test), falls=True)
+    assert told.ranks.tolist() == [[2, 1]] * 3
+    assert replace(told, falls=False).ranks.tolist() == [[1, 2]] * 3
+
+
+def test_zero_stands_before_the_least_on_a_logarithmic_axis(width: studied.Studied) -> None:
+    told = turned(width)
+    points = [replace(point, value=v) for point, v in zip(told.points, (0, 0.01, 1.0), strict=True)]
+    moved = replace(told, studied=replace(told.studied, about=replace(told.studied.about, points=points)))
+    assert moved.positions.tolist() == pytest.approx([-4, -2, 0])
+
+
+def test_a_target_is_reached_on_the_line_between_readings() -> None:
+    curves, at = np.array([[4.0, 2, 1], [4, 4, 3], [1, 5, 5], [np.nan, 2, 1]]), np.array([[0.0, 10, 20]] * 4)
+    assert first_reach(curves, at, 2.5).tolist() == [7.5, np.inf, 0, 10]
+
+
+# The whole command
+
+
+def test_a_command_from_end_to_end(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "bench", "study", "dropout", "--task", TASK, "--values", "0,0.2,0.5",
+        "--optimizers", "sgd", "--trials", "2", "--seeds", "1", "--replicates", "2", "--out", str(tmp_path / "s"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "expected: about" in done.stdout
+    assert (tmp_path / "s/report/index.html").is_file()
+    refused = subprocess.run([*command[:6], "--values", "0,2"], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("axis", ["schedule", "learning-rate", "loss", "missing-values", "batch-size"])
+def test_every_kind_of_axis_runs_and_has_a_page(axis: str, tmp_path: Path) -> None:
+    task, names = ("digits(steps=30)", ["sgd", "adam"])
+    planned = study.plan(axis, task, names, trials=1 if axis == "learning-rate" else 2, seeds=1, replicates=2)
+    done = study.run(planned, tmp_path, workers=2)
+    assert not done.failed
+    html = report.make(done).read_text()
+    assert ("Training loss</h2>" in html) == (axis != "loss")
+    assert np.isfinite(turned(done).means).all()
