@@ -22,6 +22,7 @@ VERBS = {
     "check": "check that an optimizer can be benchmarked",
     "list": "list tasks, optimizers or suites",
     "calibrate": "make the constants that boards are held to, and measure what verdicts are worth",
+    "rules": "test rules of thumb by experiments, with a verdict on each",
     "microbench": "measure the suite's own speed beside Keras, PyTorch, plain JAX and optax",
 }
 

@@ -1,0 +1,88 @@
+"""`optgrid rules`: rules of thumb, each tested by an experiment, with a verdict."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.rules.judging import Finding
+    from bench.rules.running import Performed
+
+ENVIRONMENT = ("cpu", "cores", "system", "python", "jax", "commit")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `optgrid rules`."""
+    parser.add_argument("rule", nargs="*", metavar="RULE", help="rules by name (default all)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of runs and page (default runs/rules)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
+    pilot = "run the pilot instead, on other seeds, and print the spreads and how many replicates they ask for"
+    parser.add_argument("--pilot", action="store_true", help=pilot)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs what is missing, prints the verdicts and makes the page; 1 if a unit failed."""
+    import sys
+
+    from rich.console import Console
+
+    from bench.commands import progress
+    from bench.files import shown
+    from bench.rules import catalogue, judging, running
+
+    console = Console(highlight=False)
+    say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
+    rules = catalogue.chosen(args.rule)
+    for rule in rules:
+        rule.check()
+    if args.pilot:
+        rules = running.piloted(rules)
+    out = args.out or Path("runs") / ("rules-pilot" if args.pilot else "rules")
+    done = running.perform(rules, out, args.workers, progress.watcher(console))
+    found = judging.findings(rules, done.records, catalogue.FAMILY)
+    if args.pilot:
+        _plan(found, catalogue.FAMILY, say)
+    else:
+        _report(found, done, out, say)
+    for name, why in done.failed.items():
+        print(f"failed: {shown(name)}: {shown(why)}", file=sys.stderr)
+    return int(bool(done.failed))
+
+
+def _plan(found: "Sequence[Finding]", family: int, say: Callable[[str], None]) -> None:
+    """What a pilot is for: the spread of each claim's difference, and what it asks for."""
+    from bench.rules import verdicts
+    from bench.stats import LEVEL
+
+    for one in found:
+        sd, effect = one.estimate.sd, one.claim.threshold
+        replicates = verdicts.needed(effect, sd, LEVEL / family)
+        say(
+            f"{one.rule.name} {one.claim.name}: sd {sd:.3g}, {replicates} replicates show a difference of "
+            f"{one.claim.measure.said(effect, named=True)} with a power of 80 %; there are {one.claim.pilot:.3g} and "
+            f"{one.planned:.0%} in its entry"
+        )
+
+
+def _report(found: "Sequence[Finding]", done: "Performed", out: Path, say: Callable[[str], None]) -> None:
+    from bench.rules import catalogue, judging
+    from reports import rules
+
+    curves = {key: judging.curves(records) for key, records in done.records.items()}
+    told = rules.Told(found, curves, catalogue.FAMILY, _facts(done.manifests))
+    page = rules.make(told, out / "report")
+    say("")
+    for one in found:
+        say(f"{one.rule.name} {one.claim.name}: {rules.verdict_words(one)}")
+        say(f"  {one.claim.words} {rules.sentence(one)}")
+    say(f"\n{rules.summary(told)}\npage: {page}")
+
+
+def _facts(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What the page says of the machine and of the time."""
+    walls = [manifest["wall"] for manifest in manifests if manifest.get("wall")]
+    seconds = sum(wall["sweep_s"] for wall in walls)
+    environment = manifests[0].get("environment", {})
+    told = [(name, str(environment[name])) for name in ENVIRONMENT if name in environment]
+    return [("sweeps", f"{seconds:.0f} s, each folder's last"), *told] if walls else told
