@@ -51,9 +51,20 @@ def parse(spec: str) -> Spec:
     Raises:
       SpecError: the brackets do not hold `name=value` pairs of plain Python values.
     """
-    head, bracket, arguments = spec.strip().partition("(")
+    spec = spec.strip()
+    head, brackets = _split(spec)
     target, _, attr = head.strip().partition(":")
-    return Spec(target, attr or None, _fixed(bracket + arguments) if bracket else {})
+    return Spec(target, attr or None, _fixed(brackets) if brackets else {})
+
+
+def _split(spec: str) -> tuple[str, str]:
+    """What stands before the brackets, and these; a path may have brackets of its own, as `my (copy)/mine.py` has."""
+    head, bracket, rest = spec.partition("(")
+    if bracket and "/" in rest and ".py" in rest:
+        path, ending, after = spec.rpartition(".py")
+        attr, bracket, arguments = after.partition("(")
+        return f"{path}{ending}{attr}", bracket + arguments
+    return head, bracket + rest
 
 
 def _fixed(brackets: str) -> dict[str, object]:

@@ -195,6 +195,17 @@ def test_an_edit_within_a_second_counts(tmp_path: Path) -> None:
     assert not (tmp_path / "__pycache__").exists()
 
 
+@pytest.mark.parametrize("end", ["", ":mine", "(b2=0.5)", ":mine(b2=0.5)"])
+def test_a_path_may_have_brackets(tmp_path: Path, end: str) -> None:
+    folder = tmp_path / "my (copy)"
+    folder.mkdir()
+    code = "import optax\n\n\ndef mine(learning_rate=0.1, b2=0.9):\n    return optax.adam(learning_rate, b2=b2)\n"
+    (folder / "mine.py").write_text(code)
+    found = _bare.get(f"{folder}/mine.py{end}")
+    assert found.name == f"mine{end}"
+    assert ("b2" in found.fixed) == ("b2" in end)
+
+
 DOC = Path(__file__).parent.parent / "docs" / "add-an-optimizer.md"
 
 
