@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
-from bench import failures, machine, records, results, runner
+from bench import diagnosing, failures, machine, records, results, runner
 from bench.claims import Claims
 from bench.code import code_digest
-from bench.edges import Edge, edges
+from bench.edges import edges
 from bench.errors import Unavailable, UserError
 from bench.files import write_atomically
 from bench.fingerprint import ROOT, fingerprint
@@ -27,50 +27,13 @@ from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
 from bench.travel import Place, optimizer_from, task_from
+from bench.watching import Watcher as Watcher
 from bench.worker import Failure
 
 TIMEOUT_S = 600.0  # for one unit
 WAIT_S = 0.2  # seconds between looks at whether another command has ended
 IMPORT_S = 120.0  # for an optimizer's file, JAX included
 TIMES = "times"  # the claim on a folder's step times
-
-
-class Watcher:
-    """Is told how a run goes; this one keeps it to itself."""
-
-    def preparing(self, task: str) -> None:
-        """A task's data is about to be fetched or made for the first time."""
-
-    def damaged(self, files: Mapping[str, str]) -> None:
-        """Files beside the units, each with what is wrong with it, are made anew."""
-
-    def planned(self, grid: Grid, plan: Plan) -> None:
-        """The work is known, if there is any, and about to begin."""
-
-    def swept(self, progress: Progress) -> None:
-        """Called several times a second during the sweep."""
-
-    def swept_all(self, progress: Progress) -> None:
-        """The sweep is over."""
-
-    def timing(self, task: str) -> None:
-        """A task's step times are about to be measured."""
-
-    def note(self, words: str) -> None:
-        """Something about the workers that a user should know."""
-
-    def stop(self) -> bool:
-        """Whether to begin nothing more: what is at hand is finished, and the run ends by KeyboardInterrupt."""
-        return False
-
-    def close(self) -> None:
-        """The work has ended, well or not."""
-
-    def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
-        """The run in `before` has best settings at edges; `grid`, of wider spaces, is about to run in `folder`."""
-
-    def widest(self, found: Sequence[Edge]) -> None:
-        """Spaces are not extended any further; these best settings lie at edges, if any."""
 
 
 class Gather(Interface):
@@ -90,6 +53,7 @@ class _Setting:
     timeout: float
     watcher: Watcher
     timed: bool
+    diagnosed: bool = False
 
 
 def run(
@@ -105,6 +69,7 @@ def run(
     watcher: Watcher | None = None,
     widen: bool = False,
     timed: bool = True,
+    diagnostics: bool = False,
     **protocol: Any,
 ) -> Results:
     """Runs a grid, or what is missing of it.
@@ -122,6 +87,7 @@ def run(
       widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
         more trials for all, as long as a best setting lies at the edge of its space; up to EXTENSIONS times.
       timed: whether to measure step times after the sweep.
+      diagnostics: whether to record, after all that, why runs went as they did; see `bench.diagnosing`.
       protocol: fields of `bench.protocol.Protocol` to change.
 
     Returns:
@@ -139,7 +105,8 @@ def run(
     if widen and grid.protocol.trials < 2:
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
     slots, watcher = machine.slots(workers, memory), watcher or Watcher()
-    how = _Setting(slots, _gather(slots, scheduler, cluster, workers, memory, watcher), timeout, watcher, timed)
+    gather = _gather(slots, scheduler, cluster, workers, memory, watcher)
+    how = _Setting(slots, gather, timeout, watcher, timed, diagnostics)
     done = _complete(folder, grid, how)
     return _widen(done, grid, how) if widen else done
 
@@ -178,8 +145,10 @@ def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     try:
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
-        if not (current and not plan.missing and not (how.timed and _untimed(folder, grid, prints))):
-            _work(folder, grid, prints, plan, {**before, **asked}, how)
+        undiagnosed = len(diagnosing.undiagnosed(folder, grid, prints)) if how.diagnosed else 0
+        if not current or plan.missing or undiagnosed or (how.timed and _untimed(folder, grid, prints)):
+            most = max(1, undiagnosed, len(plan.missing))
+            _work(folder, grid, prints, plan, {**before, **asked}, how, most)
     finally:
         watcher.close()
     return results.load(folder)
@@ -227,8 +196,9 @@ def _check_own(specs: Iterable[str], how: _Setting) -> None:
 
 
 def _work(
-    folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting
+    folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting, most: int
 ) -> None:
+    """Does all of it with at most so many workers: units, times, and diagnostics if they are asked for."""
     manifest = {"wall": {}, **manifest, "failed": {}, "environment": machine.environment()}
     names = [unit.name for unit in plan.wanted]
 
@@ -243,13 +213,16 @@ def _work(
 
     keep()
     begin = time.monotonic()
-    with how.gather(grid, max(1, len(plan.missing))) as workers:
+    with how.gather(grid, most) as workers:
         progress = runner.sweep(folder, plan, grid.protocol, workers, how.timeout, show, how.watcher.stop)
         swept = time.monotonic()
         keep()
         how.watcher.swept_all(progress)
         if how.timed:
             _time(folder, grid, prints, workers, progress.homes, how)
+        timed = time.monotonic()
+        if how.diagnosed:
+            diagnosing.diagnose(folder, grid, prints, workers, progress.homes, how.timeout, how.watcher)
     if how.watcher.stop():
         raise KeyboardInterrupt
     if plan.missing:
@@ -258,7 +231,7 @@ def _work(
             "workers": round(progress.workers),
             "busy": round(progress.busy, 3),
             "sweep_s": round(swept - begin, 1),
-            "timing_s": round(time.monotonic() - swept, 1),
+            "timing_s": round(timed - swept, 1),
         }
     keep()
 

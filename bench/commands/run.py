@@ -24,6 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedule", choices=SCHEDULES, help="shape of the learning rate over the budget")
     where = "where runs that validation loss selected are read: at the end (default), or where that loss is lowest"
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, help=where)
+    why = "record, after all else, sharpness, gradients, updates and loss landscapes of a run of each cell"
+    parser.add_argument("--diagnostics", action="store_true", help=why)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
     memory = "for each worker, as in 4GB (default an equal share of the machine's)"
@@ -69,6 +71,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,
+            diagnostics=args.diagnostics,
             trials=args.trials,
             wide=args.wide,
             seeds=args.seeds,
