@@ -91,7 +91,8 @@ def _pieces(folder: Path, task: str, grid: Grid, prints: Mapping[Cell, str]) -> 
             continue
         if record.meta["fingerprint"] == prints[task, name]:
             found[name] = record
-    best = tuple(sorted(found, key=lambda name: _loss(found[name]))[:2])
+    losses = {name: _loss(record) for name, record in found.items()}
+    best = tuple(sorted((name for name in found if losses[name] < np.inf), key=lambda name: losses[name])[:2])
     for names in (*((name,) for name in found), *([best] if len(best) == 2 else [])):
         settings = tuple(found[name].chosen_hparams("train") for name in names)
         yield Piece(task, names, settings, _made_from([prints[task, name] for name in names], settings))

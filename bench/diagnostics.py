@@ -28,9 +28,10 @@ Objective = Callable[[jax.Array, PyTree], jax.Array]  # (parameters (size,), row
 ITERATIONS = 20  # of Lanczos: the top eigenvalue of a network's Hessian stands apart and is found in fewer
 SHARP = 11  # points of a run at most at which its curvature is measured, as it costs more than all else
 EDGE = 25  # losses along an edge of a landscape
-MARGIN = 0.25  # of a landscape around its three points, in their extent
+MARGIN = 0.2  # of a square landscape around its three points, in their extent
 BETWEEN = 41  # losses along the line between two ends
-CHUNK = 25  # losses of a landscape that are computed at once
+CHUNK = 25  # losses of a landscape that are computed in one call
+QUIET = np.errstate(invalid="ignore", over="ignore")  # what diverged is not finite, and goes through
 
 
 class Spectrum(NamedTuple):
@@ -106,6 +107,7 @@ def hessian_product(objective: Objective, params: jax.Array, rows: PyTree) -> Pr
     return lambda vector: jax.jvp(lambda p: gradient(p, rows), (params,), (vector,))[1]
 
 
+@QUIET
 def moved(walk: Walk) -> dict[str, np.ndarray]:
     """What the parameters alone tell; float64 (points,).
 
@@ -126,6 +128,7 @@ def moved(walk: Walk) -> dict[str, np.ndarray]:
     }
 
 
+@QUIET
 def layer_ratios(walk: Walk, sizes: list[int]) -> np.ndarray:
     """|update| / |parameters| of each array of parameters, whose sizes are given: float64 (points, layers)."""
     ends = np.cumsum(sizes)[:-1]
@@ -154,15 +157,24 @@ def walk(program: Program, hparams: Mapping[str, float]) -> Walk:
     return Walk(np.asarray(ravel_pytree(start.params)[0]), here, following, second, spent, then)
 
 
-def trace(program: Program, hparams: Mapping[str, float]) -> tuple[list[str], dict[str, np.ndarray]]:
-    """All that is recorded of a cell's run at a setting: the names of its arrays of parameters, and the arrays of
-    `bench.traces.Trace`."""
+def trace(
+    program: Program, hparams: Mapping[str, float], sharp: int = SHARP
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """All that is recorded of a cell's run at a setting.
+
+    Args:
+      program: of one lane.
+      sharp: points at most at which curvature is measured.
+
+    Returns:
+      The names of its arrays of parameters, and the arrays of `bench.traces.Trace`.
+    """
     objective, rows = _objective(program.task), _rows(program)
     gone = walk(program, hparams)
     leaves = jax.tree_util.tree_leaves_with_path(program.start(0, "0").params)
     layers = ["/".join(str(getattr(part, "key", part)) for part in path) or "parameters" for path, _ in leaves]
     every = len(gone.spent)
-    at = np.unique(np.round(np.linspace(0, every - 1, min(SHARP, every))).astype(np.int64))
+    at = np.unique(np.round(np.linspace(0, every - 1, min(sharp, every))).astype(np.int64))
     loss, gradient = _slopes(objective, gone.here, rows)
     spectrum = _curvature(objective, gone.here[at], rows)
     found = {
@@ -179,6 +191,7 @@ def trace(program: Program, hparams: Mapping[str, float]) -> tuple[list[str], di
     return layers, {name: _kept(values) for name, values in found.items()}
 
 
+@QUIET
 def landscape(programs: tuple[Program, Program], settings: tuple[Mapping[str, float], ...]) -> dict[str, np.ndarray]:
     """The loss in the plane through a start and the ends of two optimizers' runs from it, as `bench.traces.Landscape`
     has it (Garipov et al., 2018, arXiv:1802.10026, fig. 1), and on the line between the ends (Goodfellow et al., 2015,
@@ -194,8 +207,8 @@ def landscape(programs: tuple[Program, Program], settings: tuple[Mapping[str, fl
     paths = [(run - origin) @ axes.T for run in runs]
     ends = np.stack([np.zeros(2), paths[0][-1], paths[1][-1]])
     low, high = ends.min(0), ends.max(0)
-    room = MARGIN * max((high - low).max(), 1e-12)
-    x, y = (np.linspace(low[i] - room, high[i] + room, EDGE) for i in range(2))
+    half = (0.5 + MARGIN) * max((high - low).max(), 1e-12)
+    x, y = ((low[i] + high[i]) / 2 + np.linspace(-half, half, EDGE) for i in range(2))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     share = np.linspace(-MARGIN, 1 + MARGIN, BETWEEN)
     line = runs[0][-1] + share[:, None] * (runs[1][-1] - runs[0][-1])
@@ -226,8 +239,8 @@ def plane(first: np.ndarray, second: np.ndarray) -> np.ndarray:
             if (length := np.linalg.norm(rest)) > 1e-6 * np.linalg.norm(candidate):
                 basis.append(rest / length)
                 break
-        else:  # one parameter has no second direction
-            basis.append(np.full(len(first), np.nan) if not np.isfinite(rest).all() else np.zeros(len(first)))
+        else:  # a single parameter has no second direction
+            basis.append(np.zeros(len(first)))
     return np.stack(basis)
 
 

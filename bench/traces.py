@@ -7,10 +7,11 @@ Each has the checksum of a record and says what it was made from. Reading trusts
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from bench import files, records
 from bench.errors import DamagedRecord, UserError
 from bench.layout import is_plain, is_text, unfit_name
 from bench.results import Results
+
+Kind = TypeVar("Kind")
 
 FOLDER = "diagnostics"
 LANDSCAPES = "landscapes"
@@ -45,6 +48,14 @@ class Trace:
 
     meta: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+
+    def until(self, evaluations: int) -> "Trace":
+        """The same read at the points within so many gradient evaluations; the start is always."""
+        cut = {}
+        for name, values in self.arrays.items():
+            along = self.arrays["sharp/evaluations" if name.startswith("sharp/") else "evaluations"]
+            cut[name] = values[: max(1, int(np.searchsorted(along, evaluations, side="right")))]
+        return Trace(self.meta, cut)
 
 
 @dataclass(frozen=True)
@@ -136,42 +147,38 @@ class Diagnostics:
 
 def load(results: Results) -> Diagnostics:
     """The diagnostics of a run's cells that are of the same code, data and settings as its records; empty where none
-    were recorded."""
-    prints = results.manifest["fingerprints"]
+    were recorded. Of a run that is read at a part of its budget, traces up to there and no landscapes."""
+    prints = results.manifest.get("fingerprints", {})
     traces: dict[tuple[str, str], Trace] = {}
     landscapes: dict[str, Landscape] = {}
     damaged: dict[str, str] = {}
-    for task in results.tasks:
-        for optimizer in results.optimizers:
-            try:
-                trace = read_trace(results.folder, task, optimizer)
-            except FileNotFoundError:
-                continue
-            except DamagedRecord as error:
-                damaged[_shown(trace_file(results.folder, task, optimizer))] = str(error)
-                continue
-            if trace.meta["cell"] == prints.get(f"{task}--{optimizer}"):
-                traces[task, optimizer] = trace
-        try:
-            landscape = read_landscape(results.folder, task)
-        except FileNotFoundError:
-            continue
-        except DamagedRecord as error:
-            damaged[_shown(landscape_file(results.folder, task))] = str(error)
-            continue
-        cells = [prints.get(f"{task}--{name}") for name in landscape.meta["optimizers"]]
-        if landscape.meta["cells"] == cells and set(landscape.meta["optimizers"]) <= set(results.optimizers):
-            landscapes[task] = landscape
+    for cell in sorted({record.cell for record in results.units}):
+        found = _whole(trace_file(results.folder, *cell), partial(read_trace, results.folder, *cell), damaged)
+        if found is not None and found.meta["cell"] == prints.get("--".join(cell)):
+            traces[cell] = found.until(results.cell(*cell)[0].meta["budget"])
+    for task in results.tasks if results.share == 1 else []:
+        around = _whole(landscape_file(results.folder, task), partial(read_landscape, results.folder, task), damaged)
+        pair = around.meta["optimizers"] if around is not None else []
+        known = set(pair) <= set(results.optimizers)
+        if around is not None and known and around.meta["cells"] == [prints.get(f"{task}--{name}") for name in pair]:
+            landscapes[task] = around
     return Diagnostics(traces, landscapes, damaged)
+
+
+def _whole(path: Path, read: Callable[[], Kind], damaged: dict[str, str]) -> Kind | None:
+    """What a file holds, if there is one; one that is none is put down as damaged."""
+    try:
+        return read()
+    except FileNotFoundError:
+        return None
+    except DamagedRecord as error:
+        damaged[files.shown(f"{path.parent.name}/{path.name}")] = str(error)
+        return None
 
 
 def kept(folder: Path) -> list[Path]:
     """The files of diagnostics in a run's folder, sorted."""
     return sorted(path for name in (FOLDER, LANDSCAPES) for path in (folder / name).glob("*.npz"))
-
-
-def _shown(path: Path) -> str:
-    return files.shown(f"{path.parent.name}/{path.name}")
 
 
 def _check(found: Trace | Landscape) -> None:

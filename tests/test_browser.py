@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 TABS = (
-    "answer", "boards", "convergence", "targets", "tuning", "pairs", "costs", "gap", "task", "method",
+    "answer", "boards", "convergence", "targets", "tuning", "pairs", "costs", "gap", "why", "task", "method",
 )  # fmt: skip
 OWN = ("file:", "blob:", "data:")
 EVIL = "<img src=x onerror=alert(1)>%{x}$"
@@ -51,7 +51,7 @@ def browser() -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real run's report."""
     out = tmp_path_factory.mktemp("browser") / "run"
-    bench.run("smoke", optimizers=["sgd", "adam", "momentum"], out=out)
+    bench.run("smoke", optimizers=["sgd", "adam", "momentum"], out=out, diagnostics=True)
     reports.ensure(results.load(out))
     return out / "report"
 
