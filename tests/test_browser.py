@@ -15,9 +15,12 @@ import pytest
 import bench
 import reports
 from bench import results
+from bench.files import write_atomically
+from bench.traces import encode, trace_file
 from reports import boards, tables
 from reports.rows import of_board, read_csv
 from tests.test_reports import diverge, run
+from tests.test_reports_why import trace
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-all installs it")
 pytestmark = pytest.mark.slow
@@ -228,9 +231,13 @@ def test_the_theme_changes(folder: Path, opened: Open) -> None:
 
 
 def test_names_with_markup_are_only_names(tmp_path: Path, opened: Open) -> None:
+    task, others = f"{EVIL} task", [EVIL, "</script><b>sgd"]
+    written = trace(task, EVIL, layers=[EVIL, "</script><b>sgd"])
+    write_atomically(trace_file(tmp_path / "run", task, EVIL), encode(written))
     made = run(
-        tmp_path / "run", tasks=[f"{EVIL} task", "prices"], optimizers=[EVIL, "</script><b>sgd"], failed={EVIL: EVIL}
-    )
+        tmp_path / "run", tasks=[task, "prices"], optimizers=others, failed={EVIL: EVIL},
+        fingerprints={f"{task}--{EVIL}": ""},
+    )  # fmt: skip
     page = opened(reports.ensure(made))
     for tab in TABS:
         page.click(f"#tab-{tab}")

@@ -13,7 +13,10 @@ from bench.code import imports
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "optimizers", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-TRAINS = {"train", "program", "sweep", "timing", "worker", "pool", "runner", "experiment", "sides"}
+TRAINS = {
+    *("train", "program", "sweep", "timing", "diagnostics", "diagnosing"),
+    *("worker", "pool", "runner", "experiment", "sides"),
+}
 
 
 def project_imports(file: Path) -> set[Path]:
