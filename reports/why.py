@@ -33,9 +33,10 @@ def diagnostics(results: Results, boards: Sequence[Board], found: Diagnostics) -
         "One run of each: the setting that the first replicate chose by training loss, its first final seed. "
         "Sharpness: largest eigenvalue of the Hessian of the training loss; dashed: 2 / learning rate, above which "
         "gradient descent on all rows is unstable. Update / weights: norm of an update over that of the parameters. "
-        "Alignment: cosine of an update and the next. Distance: from the start. "
-        f"Shown are the first {FIRST} of the optimization board, and {GRADIENT_DESCENT}."
+        "Alignment: cosine of an update and the next. Distance: from the start."
     )
+    if len(names) < len(results.optimizers):
+        caption += f" Shown are the first {FIRST} of the optimization board, and {GRADIENT_DESCENT}."
     those = _cast(boards, names)
     figure = blank(1.5 + 1.2 * len(tasks), "", caption)
     axes = figure.subplots(len(tasks), len(SHOWN), squeeze=False)

@@ -17,6 +17,7 @@ import reports
 from bench import results
 from bench.files import write_atomically
 from bench.traces import encode, trace_file
+from bench.traces import load as traces_of
 from reports import boards, tables
 from reports.rows import of_board, read_csv
 from tests.test_reports import diverge, run
@@ -186,6 +187,20 @@ def test_curves_are_shown_over_what_was_asked(folder: Path, opened: Open) -> Non
     layout = "() => document.querySelector('[data-chart=convergence]').layout.xaxis.type"
     page.check("#panel-convergence label:has-text('log x') input")
     assert page.evaluate(layout) == "log"
+
+
+def test_a_run_is_followed_in_the_quantity_that_was_asked(folder: Path, opened: Open) -> None:
+    page = opened(folder / "index.html", "#tab=why")
+    recorded = traces_of(results.load(folder.parent)).traces
+    for quantity in ("sharpness", "alignment", "path"):
+        page.select_option("[data-state=quantity]", quantity)
+        drawn = [one for one in traces(page, "along") if one.get("name") == "adam"]
+        kept = [trace for (_, name), trace in recorded.items() if name == "adam"]
+        arrays = [trace.arrays["sharp/top" if quantity == "sharpness" else quantity] for trace in kept]
+        assert sorted(round(one["y"][-1], 2) for one in drawn) == pytest.approx(
+            sorted(float(values[-1]) for values in arrays), abs=0.02, rel=1e-3
+        )
+    assert "quantity=path" in page.url
 
 
 def test_the_board_decides_what_is_drawn(folder: Path, opened: Open) -> None:
