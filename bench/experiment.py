@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
-from bench import failures, machine, preflight, records, results, runner, step_times
-from bench.edges import Edge, edges
+from bench import diagnosing, failures, machine, preflight, records, results, runner, step_times
+from bench.edges import edges
 from bench.errors import Unavailable, UserError
 from bench.files import clear_abandoned
 from bench.grid import Cell, Grid, resolve
@@ -20,47 +20,10 @@ from bench.protocol import EXTENSIONS
 from bench.results import Results
 from bench.runner import Plan, Progress
 from bench.task import Task
+from bench.watching import Watcher as Watcher
 
 TIMEOUT_S = 600.0  # for one unit
 PATIENCE_S = 5.0  # after which what is waited for is said
-
-
-class Watcher:
-    """Is told how a run goes; this one keeps it to itself."""
-
-    def preparing(self, task: str) -> None:
-        """A task's data is about to be fetched or made for the first time."""
-
-    def damaged(self, files: Mapping[str, str]) -> None:
-        """Files beside the units, each with what is wrong with it, are made anew."""
-
-    def planned(self, grid: Grid, plan: Plan) -> None:
-        """The work is known, if there is any, and about to begin."""
-
-    def swept(self, progress: Progress) -> None:
-        """Called several times a second during the sweep."""
-
-    def swept_all(self, progress: Progress) -> None:
-        """The sweep is over."""
-
-    def timing(self, task: str) -> None:
-        """A task's step times are about to be measured."""
-
-    def note(self, words: str) -> None:
-        """Something about the workers that a user should know."""
-
-    def stop(self) -> bool:
-        """Whether to begin nothing more: what is at hand is finished, and the run ends by KeyboardInterrupt."""
-        return False
-
-    def close(self) -> None:
-        """The work has ended, well or not."""
-
-    def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
-        """The run in `before` has best settings at edges; `grid`, of wider spaces, is about to run in `folder`."""
-
-    def widest(self, found: Sequence[Edge]) -> None:
-        """Spaces are not extended any further; these best settings lie at edges, if any."""
 
 
 class Gather(Interface):
@@ -80,6 +43,7 @@ class _Setting:
     timeout: float
     watcher: Watcher
     timed: bool
+    diagnosed: bool = False
 
 
 def run(
@@ -95,6 +59,7 @@ def run(
     watcher: Watcher | None = None,
     widen: bool = False,
     timed: bool = True,
+    diagnostics: bool = False,
     **protocol: Any,
 ) -> Results:
     """Runs a grid, or what is missing of it.
@@ -112,6 +77,7 @@ def run(
       widen: whether to run all of it again, in OUT-widened-1 and so on, with the spaces of all optimizers extended and
         more trials for all, as long as a best setting lies at the edge of its space; up to EXTENSIONS times.
       timed: whether to measure step times after the sweep.
+      diagnostics: whether to record, after all that, why runs went as they did; see `bench.diagnosing`.
       protocol: fields of `bench.protocol.Protocol` to change.
 
     Returns:
@@ -129,7 +95,8 @@ def run(
     if widen and grid.protocol.trials < 2:
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
     slots, watcher = machine.slots(workers, memory), watcher or Watcher()
-    how = _Setting(slots, _gather(slots, scheduler, cluster, workers, memory, watcher), timeout, watcher, timed)
+    gather = _gather(slots, scheduler, cluster, workers, memory, watcher)
+    how = _Setting(slots, gather, timeout, watcher, timed, diagnostics)
     done = _complete(folder, grid, how)
     return _widen(done, grid, how) if widen else done
 
@@ -169,8 +136,11 @@ def _complete(folder: Path, grid: Grid, how: _Setting) -> Results:
     try:
         watcher.planned(grid, plan)
         current = {key: before.get(key) for key in asked} == asked
-        if not (current and not plan.missing and not (how.timed and step_times.untimed(folder, grid, prints))):
-            _work(folder, grid, prints, plan, {**before, **asked}, how)
+        untimed = how.timed and step_times.untimed(folder, grid, prints)
+        undiagnosed = len(diagnosing.undiagnosed(folder, grid, prints)) if how.diagnosed else 0
+        if not current or plan.missing or undiagnosed or untimed:
+            most = max(1, undiagnosed, len(plan.missing))
+            _work(folder, grid, prints, plan, {**before, **asked}, how, most)
     finally:
         watcher.close()
     return results.load(folder)
@@ -196,8 +166,9 @@ def _gather(
 
 
 def _work(
-    folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting
+    folder: Path, grid: Grid, prints: Mapping[Cell, str], plan: Plan, manifest: dict[str, Any], how: _Setting, most: int
 ) -> None:
+    """Does all of it with at most so many workers: units, times, and diagnostics if they are asked for."""
     manifest = {"wall": {}, **manifest, "failed": {}, "environment": machine.environment()}
     names = [unit.name for unit in plan.wanted]
 
@@ -217,7 +188,7 @@ def _work(
         clear_abandoned(place)
     keep()
     begin = time.monotonic()
-    with how.gather(grid, max(1, len(plan.missing))) as workers:
+    with how.gather(grid, most) as workers:
         progress = runner.sweep(folder, plan, grid.protocol, workers, how.timeout, show, how.watcher.stop)
         swept = time.monotonic()
         keep()
@@ -225,6 +196,9 @@ def _work(
         if how.timed:
             tell, note, stop = how.watcher.timing, how.watcher.note, how.watcher.stop
             step_times.measure(folder, grid, prints, workers, progress.homes, how.timeout, stop, tell, note)
+        timed = time.monotonic()
+        if how.diagnosed:
+            diagnosing.diagnose(folder, grid, prints, workers, progress.homes, how.timeout, how.watcher)
     if how.watcher.stop():
         raise KeyboardInterrupt
     if plan.missing:
@@ -233,7 +207,7 @@ def _work(
             "workers": round(progress.workers),
             "busy": round(progress.busy, 3),
             "sweep_s": round(swept - begin, 1),
-            "timing_s": round(time.monotonic() - swept, 1),
+            "timing_s": round(timed - swept, 1),
         }
     keep()
 

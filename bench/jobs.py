@@ -1,4 +1,5 @@
-"""What a worker is given to do: sweep replicates of a cell, or take a task's step times. Pure work in, bytes out.
+"""What a worker is given to do: sweep replicates of a cell, take a task's step times, or say why a run went as it did.
+Pure work in, bytes out.
 
 A cell's runs share the lanes of its program. Where so many do not fit into the memory that there is, by what the
 compiled program says of itself or by failing, half as many do, and so on; a cell that does not fit alone is refused
@@ -180,6 +181,99 @@ def _own(task_specs: Iterable[str | Task], optimizer_specs: Iterable[str]) -> fr
 
 def _names_code(spec: _spec.Spec) -> bool:
     return spec.is_path or spec.attr is not None
+
+
+@dataclass(frozen=True)
+class DiagnosticsJob:
+    """What is recorded along one run of a cell, at the setting `hparams`, to an encoded `bench.traces.Trace`.
+
+    `fingerprint` is the cell's, `made_from` what the trace is known by.
+    """
+
+    task: str | Task
+    optimizer: str
+    hparams: Mapping[str, float]
+    protocol: Protocol
+    fingerprint: str
+    made_from: str
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Whose code runs beside the project's."""
+        return _own([self.task], [self.optimizer])
+
+    def __call__(self) -> bytes:
+        """Compiles what this process has not yet, and records.
+
+        Raises:
+          UserError: the cell's code was changed.
+        """
+        from bench import diagnostics, traces
+
+        program = _program(self.task, self.optimizer, self.protocol, self.fingerprint, 1)
+        with _device():
+            layers, arrays = diagnostics.trace(program, self.hparams)
+        task = program.task
+        meta = {
+            "task": task.name,
+            "optimizer": program.optimizer.name,
+            "fingerprint": self.made_from,
+            "cell": self.fingerprint,
+            "hparams": dict(self.hparams),
+            "layers": layers,
+            "full_batch": task.batch_size in (None, program.data.rows),
+            "schedule": self.protocol.schedule,
+            "device": _kind(),
+        }
+        return traces.encode(traces.Trace(meta, arrays))
+
+
+@dataclass(frozen=True)
+class LandscapeJob:
+    """The loss around the runs of two optimizers of a task, by specs, to an encoded `bench.traces.Landscape`.
+
+    `settings` and `fingerprints` are those of their cells, in the same order.
+    """
+
+    task: str | Task
+    optimizers: tuple[str, str]
+    settings: tuple[Mapping[str, float], Mapping[str, float]]
+    protocol: Protocol
+    fingerprints: tuple[str, str]
+    made_from: str
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Whose code runs beside the project's."""
+        return _own([self.task], self.optimizers)
+
+    def __call__(self) -> bytes:
+        """Compiles what this process has not yet, and computes.
+
+        Raises:
+          UserError: a cell's code was changed.
+        """
+        from bench import diagnostics, traces
+
+        first, second = (
+            _program(self.task, name, self.protocol, known, 1)
+            for name, known in zip(self.optimizers, self.fingerprints, strict=True)
+        )
+        with _device():
+            arrays = diagnostics.landscape((first, second), self.settings)
+        meta = {
+            "task": first.task.name,
+            "optimizers": [first.optimizer.name, second.optimizer.name],
+            "fingerprint": self.made_from,
+            "cells": list(self.fingerprints),
+        }
+        return traces.encode(traces.Landscape(meta, arrays))
+
+
+def _kind() -> str:
+    import jax
+
+    return str(jax.devices()[0].device_kind)
 
 
 @lru_cache(maxsize=128)

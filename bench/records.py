@@ -20,6 +20,7 @@ and a checksum over both. Arrays, T trials, K chosen settings, S final seeds, P 
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,6 +208,18 @@ def decode(content: bytes) -> Record:
     Raises:
       DamagedRecord: they are not a whole record of this schema; a NewerRecord if they are one of a later schema.
     """
+    told, arrays = unpack(content, layout.ARRAY)
+    layout.check(told, arrays)
+    return Record(told, arrays)
+
+
+def unpack(content: bytes, known: re.Pattern[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `pack` made bytes of, metadata without the schema and arrays, all of whose names must be `known`; what they
+    mean is not checked.
+
+    Raises:
+      DamagedRecord: as `decode`.
+    """
     members = dict(archive.members(content))
     if HEADER not in members:
         raise DamagedRecord("not a record (it has no header)")
@@ -218,7 +231,7 @@ def decode(content: bytes) -> Record:
         raise DamagedRecord("not a record (its header says nothing)") from error
     _check_schema(schema)
     for name in members:
-        if not layout.ARRAY.fullmatch(name):
+        if not known.fullmatch(name):
             raise DamagedRecord(f"a record has no array {name}")
     arrays = {name: archive.array(content, member) for name, member in members.items()}
     try:
@@ -227,9 +240,7 @@ def decode(content: bytes) -> Record:
         whole = False
     if not whole:
         raise DamagedRecord("its checksum does not match")
-    told = {key: value for key, value in meta.items() if key != "schema"}
-    layout.check(told, arrays)
-    return Record(told, arrays)
+    return {key: value for key, value in meta.items() if key != "schema"}, arrays
 
 
 def _check_schema(schema: object) -> None:

@@ -3,6 +3,7 @@
 RUN/run.json            the manifest: suite, protocol, environment, what failed or was skipped
 RUN/units/*.npz         records, one a unit
 RUN/timings/TASK.json   step times, measured after the sweep
+RUN/diagnostics/        and landscapes/, where they were asked for; see `bench.traces`
 RUN/report/             made from the above alone; RUN/report-30/ from it read at 30 % of the budget
 """
 

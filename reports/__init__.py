@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import constants
+from bench import constants, traces
 from bench.code import code_digest
 from bench.errors import UserError
 from bench.files import TEXT, Unreadable, content_of, write_atomically
@@ -147,10 +147,10 @@ def ensure(results: Results, rebuild: bool = False, parts: Collection[str] = PAR
     return index
 
 
-def _kept(stamp: Path) -> bytes:
-    """What a stamp says; nothing where there is none, or something else under its name."""
+def _kept(path: Path) -> bytes:
+    """What a file says; nothing where there is none, or something else under its name."""
     try:
-        return content_of(stamp, TEXT)
+        return content_of(path, TEXT)
     except (FileNotFoundError, Unreadable):
         return b""
 
@@ -194,7 +194,7 @@ def _digest(results: Results, measured: Path | None) -> str:
     """What a report is made from: the results, the code and template that make it, and the frozen constants."""
     here = Path(__file__).parent
     bench = here.parent / "bench"
-    of_bench = ("constants", "edges", "results", "records", "microbench/results")
+    of_bench = ("constants", "edges", "results", "records", "traces", "microbench/results")
     code = [*sorted(here.glob("*.py")), *sorted((bench / "stats").glob("*.py"))]
     digest = hashlib.sha256(code_digest(*code, *(bench / f"{name}.py" for name in of_bench)).encode())
     templates = sorted(file for file in (here / "templates").rglob("*") if file.is_file())
@@ -207,6 +207,8 @@ def _digest(results: Results, measured: Path | None) -> str:
             digest.update(record.arrays[name].tobytes())
     for cell, timing in sorted(results.timings.items()):
         digest.update(f"{cell} {timing.step_s.tolist()} {timing.step_cpu_s.tolist()}".encode())
+    for path in traces.kept(results.folder):
+        digest.update(f"{path.name} {hashlib.sha256(_kept(path)).hexdigest()}".encode())
     if measured is not None:
         digest.update(measured.read_bytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench import stats
+from bench import stats, traces
 from bench.constants import RULES
 from bench.microbench.results import Microbench
 from bench.results import Results
@@ -39,6 +39,7 @@ from reports.drawing import (
 from reports.forks import spread
 from reports.looks import Look
 from reports.tables import SUBJECTS
+from reports.why import diagnostics, landscapes
 from reports.words import too_few
 
 LR_BINS = 2  # a decade
@@ -64,6 +65,7 @@ def _makers(results: Results, boards: Sequence[Board], measured: Microbench | No
     makers: list[Maker] = []
     if results.units:
         fast, robust = measures.speed(results), measures.robustness(results)
+        traced = traces.load(results)
         makers = [
             partial(leaderboard, results, boards),
             partial(ranks.critical_difference, boards),
@@ -76,6 +78,8 @@ def _makers(results: Results, boards: Sequence[Board], measured: Microbench | No
             partial(tuning.defaults, robust, boards),
             partial(learning_rate, results, boards),
             partial(step_time, results, boards),
+            partial(diagnostics, results, boards, traced),
+            partial(landscapes, results, boards, traced),
             *column.makers(boards, fast, robust),
         ]
     if measured is not None:

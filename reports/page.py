@@ -15,22 +15,31 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench import constants, stats
+from bench import constants, failures, stats, traces
 from bench.constants import RULES
 from bench.edges import edges
 from bench.microbench.results import Microbench
 from bench.records import unit_name
 from bench.results import Results, read_timings
-from reports import goals, payload
+from bench.traces import Diagnostics
+from reports import goals, payload, traced
 from reports.boards import compile_seconds
 from reports.rows import Row, of_board
 from reports.words import listed
 
 TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("state", "tables", "drawing", "charts", "measures", "main")  # of the folder app, in the order they need
+SCRIPTS = (
+    "state",
+    "tables",
+    "drawing",
+    "charts",
+    "measures",
+    "why",
+    "main",
+)  # of the folder app, in the order they need
 TABS = {
     "answer": "Answer", "boards": "Boards", "convergence": "Convergence", "targets": "Targets", "tuning": "Tuning",
-    "pairs": "Pairs", "costs": "Costs", "gap": "Generalization gap", "task": "Task by task",
+    "pairs": "Pairs", "costs": "Costs", "gap": "Generalization gap", "why": "Why it won", "task": "Task by task",
     "method": "How it was done",
 }  # fmt: skip
 ENVIRONMENT = {
@@ -63,12 +72,16 @@ def render(
     )
     manifest = results.manifest
     scripts = [plotly(), _app()]
+    found = traces.load(results)
+    absent = () if found.traces else ("why",)
     return environment.get_template("report.html.j2").render(
         style=Markup((TEMPLATES / "page.css").read_text()),
         scripts=[Markup(script) for script in scripts],
         allowed=Markup(" ".join(f"'sha256-{sha256(script)}'" for script in scripts)),
-        data=payload.encode(payload.payload(results, verdict)) if results.units else "",
-        tabs=[*([("verdict", "Verdict")] if verdict else []), *TABS.items()],
+        data=payload.encode(payload.payload(results, verdict, found)) if results.units else "",
+        tabs=[*([("verdict", "Verdict")] if verdict else []), *((k, v) for k, v in TABS.items() if k not in absent)],
+        diagnosed=bool(found.traces),
+        quantities=[(quantity.key, quantity.words.capitalize()) for quantity in traced.QUANTITIES],
         verdict=verdict,
         title=f"Is {listed(verdict['newcomers'])} better?" if verdict else "Which optimizer leads?",
         undialled=undialled(results),
@@ -86,7 +99,7 @@ def render(
         searched=searched(results),
         budgets=budgets(results),
         times=times(results),
-        problems=[*problems(results), *unread],
+        problems=[*problems(results), *undiagnosed(results, found), *unread],
         speed=None if measured is None else goals.table(measured),
         speed_machine=None if measured is None else measured.machine,
         environment={
@@ -180,6 +193,17 @@ def problems(results: Results) -> list[tuple[str, str, str]]:
             if absent:
                 found.append(("missing", f"{optimizer} on {task}", f"{len(absent)} of {len(names)} replicates not run"))
     return found + _diverged(results) + _at_edges(results) + _untimed(results)
+
+
+def undiagnosed(results: Results, found: Diagnostics) -> list[tuple[str, str, str]]:
+    """Diagnostics that are damaged or failed: (kind, which, why)."""
+    names: dict[str, str] = {}
+    for task in results.tasks:
+        names |= {traces.failure_name(task, name): f"{name} on {task}" for name in results.optimizers}
+        names[traces.failure_name(task, None)] = f"the landscape of {task}"
+    failed = failures.reasons(results.folder, names)
+    told = [("damaged", name, why) for name, why in found.damaged.items()]
+    return told + [("no diagnostics", names[name], why) for name, why in failed.items()]
 
 
 def _diverged(results: Results) -> list[tuple[str, str, str]]:

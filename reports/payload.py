@@ -20,7 +20,8 @@ from bench.records import Record
 from bench.results import Results
 from bench.stats import Array
 from bench.task import SPLITS
-from reports import boards, looks
+from bench.traces import Diagnostics
+from reports import boards, looks, traced
 from reports.forks import spread
 from reports.views import view
 
@@ -39,7 +40,9 @@ def encode(content: Mapping[str, Any]) -> str:
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=5, mtime=0)).decode()
 
 
-def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def payload(
+    results: Results, verdict: Mapping[str, Any] | None = None, found: Diagnostics | None = None
+) -> dict[str, Any]:
     """All of a run, as plain values; of a comparison with the newcomers and what is said of them on single tasks."""
     constant = results.manifest["protocol"].get("schedule", "constant") == "constant"
     shares = results.shares if constant else [results.share]
@@ -63,6 +66,7 @@ def payload(results: Results, verdict: Mapping[str, Any] | None = None) -> dict[
         "tasks": [_task(results, task) for task in results.tasks],
         "shares": shares,
         "costs": _costs(results),
+        "why": traced.payload(results, found) if found is not None and found.traces else None,
     }
     long = len(shares) * len(results.units) > LONG
     return {**plain(whole), "views": spread(partial(_view, results, edges(results)), shares, long)}

@@ -15,9 +15,13 @@ import pytest
 import bench
 import reports
 from bench import results
+from bench.files import write_atomically
+from bench.traces import encode, trace_file
+from bench.traces import load as traces_of
 from reports import boards, tables
 from reports.rows import of_board, read_csv
 from tests.test_reports import diverge, run
+from tests.test_reports_why import trace
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-all installs it")
 pytestmark = pytest.mark.slow
@@ -28,7 +32,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 TABS = (
-    "answer", "boards", "convergence", "targets", "tuning", "pairs", "costs", "gap", "task", "method",
+    "answer", "boards", "convergence", "targets", "tuning", "pairs", "costs", "gap", "why", "task", "method",
 )  # fmt: skip
 OWN = ("file:", "blob:", "data:")
 EVIL = "<img src=x onerror=alert(1)>%{x}$"
@@ -51,7 +55,7 @@ def browser() -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real run's report."""
     out = tmp_path_factory.mktemp("browser") / "run"
-    bench.run("smoke", optimizers=["sgd", "adam", "momentum"], out=out)
+    bench.run("smoke", optimizers=["sgd", "adam", "momentum"], out=out, diagnostics=True)
     reports.ensure(results.load(out))
     return out / "report"
 
@@ -185,6 +189,20 @@ def test_curves_are_shown_over_what_was_asked(folder: Path, opened: Open) -> Non
     assert page.evaluate(layout) == "log"
 
 
+def test_a_run_is_followed_in_the_quantity_that_was_asked(folder: Path, opened: Open) -> None:
+    page = opened(folder / "index.html", "#tab=why")
+    recorded = traces_of(results.load(folder.parent)).traces
+    for quantity in ("sharpness", "alignment", "path"):
+        page.select_option("[data-state=quantity]", quantity)
+        drawn = [one for one in traces(page, "along") if one.get("name") == "adam"]
+        kept = [trace for (_, name), trace in recorded.items() if name == "adam"]
+        arrays = [trace.arrays["sharp/top" if quantity == "sharpness" else quantity] for trace in kept]
+        assert sorted(round(one["y"][-1], 2) for one in drawn) == pytest.approx(
+            sorted(float(values[-1]) for values in arrays), abs=0.02, rel=1e-3
+        )
+    assert "quantity=path" in page.url
+
+
 def test_the_board_decides_what_is_drawn(folder: Path, opened: Open) -> None:
     page = opened(folder / "index.html")
     before = traces(page, "leaderboard")[-1]["x"]
@@ -228,9 +246,13 @@ def test_the_theme_changes(folder: Path, opened: Open) -> None:
 
 
 def test_names_with_markup_are_only_names(tmp_path: Path, opened: Open) -> None:
+    task, others = f"{EVIL} task", [EVIL, "</script><b>sgd"]
+    written = trace(task, EVIL, layers=[EVIL, "</script><b>sgd"])
+    write_atomically(trace_file(tmp_path / "run", task, EVIL), encode(written))
     made = run(
-        tmp_path / "run", tasks=[f"{EVIL} task", "prices"], optimizers=[EVIL, "</script><b>sgd"], failed={EVIL: EVIL}
-    )
+        tmp_path / "run", tasks=[task, "prices"], optimizers=others, failed={EVIL: EVIL},
+        fingerprints={f"{task}--{EVIL}": ""},
+    )  # fmt: skip
     page = opened(reports.ensure(made))
     for tab in TABS:
         page.click(f"#tab-{tab}")

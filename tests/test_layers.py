@@ -15,7 +15,7 @@ PACKAGES = ("bench", "optimizers", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TRAINS = {
     *("train", "program", "sweep", "timing", "jobs", "worker", "pool", "cluster", "node", "runner", "step_times"),
-    *("preflight", "experiment", "sides", "study"),
+    *("preflight", "experiment", "sides", "study", "diagnostics", "diagnosing"),
 }
 
 

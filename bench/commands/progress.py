@@ -156,6 +156,10 @@ class Lines(Watcher):
         """Says which task is timed."""
         self._print(f"step times: {task}")
 
+    def diagnosing(self, what: str, number: int, total: int) -> None:
+        """Says what is recorded."""
+        self._print(f"diagnostics: {what} ({number} of {total})")
+
     def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
         """Says what made it go on, and where."""
         self._print(_widening(found, before, grid, folder))
@@ -235,6 +239,14 @@ class Terminal(Watcher):
         if self._live is not None and self._last is not None:
             line = Text(f"measuring step times: {task} ({len(self._timed)} of {len(self._grid.tasks)})")
             self._live.update(Group(self._table(self._last), line))
+
+    def diagnosing(self, what: str, number: int, total: int) -> None:
+        """Says what is recorded."""
+        line = Text(f"recording diagnostics: {what} ({number} of {total})")
+        if self._live is None:  # nothing was left to sweep
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        self._live.update(line if self._last is None else Group(self._table(self._last), line))
 
     def widening(self, found: Sequence[Edge], before: Path, grid: Grid, folder: Path) -> None:
         """Says what made it go on, and where."""

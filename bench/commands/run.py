@@ -15,6 +15,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_grid(parser)
     widen = f"run again with all spaces extended while a best setting lies at an edge, at most {EXTENSIONS} times"
     parser.add_argument("--widen", action="store_true", help=widen)
+    why = "record, after all else, sharpness, gradients, updates and loss landscapes of a run of each cell"
+    parser.add_argument("--diagnostics", action="store_true", help=why)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default runs/SUITE)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
     memory = "for each worker, as in 4GB (default an equal share of the machine's)"
@@ -84,6 +86,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             watcher=progress.watcher(console),
             widen=args.widen,
+            diagnostics=args.diagnostics,
             **changes(args),
         )
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@ let DATA = null;
 const TABS = [...document.querySelectorAll('[role="tab"]')].map((tab) => tab.dataset.tab);
 const USUAL = {
   tab: TABS[0], board: "optimization", budget: "100", task: "", metric: "loss", split: "train", x: "evaluations",
-  logx: "0", logy: "1", bands: "1", theme: "", chosen: "", sort: "",
+  logx: "0", logy: "1", bands: "1", theme: "", chosen: "", sort: "", quantity: "sharpness",
 };
 const state = { ...USUAL };
 
@@ -12,7 +12,7 @@ function readAddress() {
   for (const key of Object.keys(USUAL)) state[key] = asked.get(key) ?? USUAL[key];
   const known = {
     tab: TABS, board: ["optimization", "generalization"], metric: ["loss", "own"], split: ["train", "valid", "test"],
-    x: ["evaluations", "seconds", "share"], theme: ["", "light", "dark"],
+    x: ["evaluations", "seconds", "share"], quantity: ["sharpness", "gradient", "ratio", "alignment", "distance", "path"], theme: ["", "light", "dark"],
     budget: DATA.shares.map(percent), task: ["", ...DATA.tasks.map((task) => task.name)],
   };
   for (const [key, values] of Object.entries(known)) if (!values.includes(state[key])) state[key] = USUAL[key];
