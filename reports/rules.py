@@ -14,6 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.errors import UserError
 from bench.files import write_atomically
 from bench.rules import verdicts
 from bench.rules.judging import Finding
@@ -31,6 +32,7 @@ COLUMNS = (
     "low", "high", "in_words", "named_effect", "replicates", "sd", "p", "p_holm", "p_equal_holm", "power",
     "planned_power", "smallest_detectable",
 )  # fmt: skip
+BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 VARIED = {"batch_size": "the batch", "steps": "the number of steps", "train": "the rows", "l2": "the L2 penalty"}
 SCRIPT = """(() => {
 const root = document.documentElement;
@@ -149,6 +151,54 @@ def to_markdown(told: Told) -> str:
     return "\n".join([*lines, ""])
 
 
+def documented(text: str, told: Told, day: str) -> str:
+    """A document with the table between its marks, and under it when and where it was measured.
+
+    Raises:
+      UserError: the document has no such marks.
+    """
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not (found and closed):
+        raise UserError(f"the document has no place for the table: a line {BEGIN} and after it a line {END}")
+    where = ", ".join(f"{words} {value}" for words, value in told.facts)
+    return f"{before}{BEGIN}\n\n{to_markdown(told)}\nMeasured on {day}; {where}. {summary(told)}\n\n{END}{after}"
+
+
+def percent(share: float) -> str:
+    """A share of one as whole percent, never rounded up to all."""
+    return "–" if np.isnan(share) else f"{min(100 * share, 99.9):.0f} %" if share < 0.995 else ">99 %"
+
+
+def summary(told: Told) -> str:
+    """How many claims came out how."""
+    counts = {kind: sum(f.verdict == kind for f in told.findings) for kind in MARKS}
+    held, against, none, open_ = (counts[kind] for kind in MARKS)
+    parts = [
+        f"{held} hold{'s' if held == 1 else ''}" if held else "",
+        f"of {against} the opposite holds" if against else "",
+        f"for {none} a difference that would matter is ruled out" if none else "",
+        f"{open_} {'is' if open_ == 1 else 'are'} undecided" if open_ else "",
+    ]
+    *first, last = [part for part in parts if part] or ["nothing is known"]
+    many = f"Of {len(told.findings)} claim{'s' if len(told.findings) != 1 else ''} "
+    return f"{many}{', '.join(first)}{', and ' if first else ''}{last}."
+
+
+def documented(text: str, told: Told, day: str) -> str:
+    """A document with the table between its marks, and under it when and where it was measured.
+
+    Raises:
+      UserError: the document has no such marks.
+    """
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not (found and closed):
+        raise UserError(f"the document has no place for the table: a line {BEGIN} and after it a line {END}")
+    where = ", ".join(f"{words} {value}" for words, value in told.facts)
+    return f"{before}{BEGIN}\n\n{to_markdown(told)}\nMeasured on {day}; {where}. {summary(told)}\n\n{END}{after}"
+
+
 def percent(share: float) -> str:
     """A share of one as whole percent, never rounded up to all."""
     return "–" if np.isnan(share) else f"{min(100 * share, 99.9):.0f} %" if share < 0.995 else ">99 %"
@@ -207,8 +257,9 @@ def _unique(rules: Any) -> list[Rule]:
 
 
 def _row(found: Finding) -> dict[str, Any]:
+    """What the page holds of a claim; a number and its unit stay on one line."""
     measure = found.claim.measure
-    return {
+    row = {
         "anchor": f"{found.rule.name}-{found.claim.name}",
         "rule": found.rule.name,
         "claim": found.claim.words,
@@ -225,8 +276,9 @@ def _row(found: Finding) -> dict[str, Any]:
         "replicates": found.estimate.replicates,
         "sentence": sentence(found),
         "missed": _missed(found),
-        "strip": strips.strip(found),
     }
+    kept = {name: value.replace(" %", "\N{NO-BREAK SPACE}%") for name, value in row.items() if isinstance(value, str)}
+    return {**row, **kept, "strip": strips.strip(found)}
 
 
 def _missed(found: Finding) -> str:

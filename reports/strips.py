@@ -189,5 +189,5 @@ def forest(findings: Sequence[Finding], said: Sequence[str]) -> Picture:
         ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
-        ax.set_xlabel("against the rule        named effects        for the rule")
+        ax.set_xlabel("against the rule  ←  in named effects  →  for the rule")
     return Picture("rules", "Rules of thumb, tested", caption, figure)
