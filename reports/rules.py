@@ -167,13 +167,14 @@ def documented(text: str, told: Told, day: str) -> str:
 
 def percent(share: float) -> str:
     """A share of one as whole percent, never rounded up to all."""
-    return "–" if np.isnan(share) else f"{min(100 * share, 99.9):.0f} %" if share < 0.995 else ">99 %"
+    if np.isnan(share):
+        return "–"
+    return ">99 %" if share >= 0.995 else f"{100 * share:.0f} %"
 
 
 def summary(told: Told) -> str:
     """How many claims came out how."""
-    counts = {kind: sum(f.verdict == kind for f in told.findings) for kind in MARKS}
-    held, against, none, open_ = (counts[kind] for kind in MARKS)
+    held, against, none, open_ = (sum(f.verdict == kind for f in told.findings) for kind in MARKS)
     parts = [
         f"{held} hold{'s' if held == 1 else ''}" if held else "",
         f"of {against} the opposite holds" if against else "",
@@ -183,36 +184,6 @@ def summary(told: Told) -> str:
     *first, last = [part for part in parts if part] or ["nothing is known"]
     many = f"Of {len(told.findings)} claim{'s' if len(told.findings) != 1 else ''} "
     return f"{many}{', '.join(first)}{', and ' if first else ''}{last}."
-
-
-def documented(text: str, told: Told, day: str) -> str:
-    """A document with the table between its marks, and under it when and where it was measured.
-
-    Raises:
-      UserError: the document has no such marks.
-    """
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise UserError(f"the document has no place for the table: a line {BEGIN} and after it a line {END}")
-    where = ", ".join(f"{words} {value}" for words, value in told.facts)
-    return f"{before}{BEGIN}\n\n{to_markdown(told)}\nMeasured on {day}; {where}. {summary(told)}\n\n{END}{after}"
-
-
-def percent(share: float) -> str:
-    """A share of one as whole percent, never rounded up to all."""
-    return "–" if np.isnan(share) else f"{min(100 * share, 99.9):.0f} %" if share < 0.995 else ">99 %"
-
-
-def summary(told: Told) -> str:
-    """How many claims came out how."""
-    counts = {kind: sum(f.verdict == kind for f in told.findings) for kind in MARKS}
-    words = {
-        verdicts.HOLDS: "{} hold", verdicts.AGAINST: "of {} the opposite holds",
-        verdicts.NONE: "for {} a difference that would matter is ruled out", verdicts.UNDECIDED: "{} are undecided",
-    }  # fmt: skip
-    parts = [words[kind].format(count) for kind, count in counts.items() if count]
-    return f"Of {len(told.findings)} claims {listed(parts)}."
 
 
 def make(told: Told, folder: Path) -> Path:
@@ -293,7 +264,6 @@ def _rule(rule: Rule, told: Told) -> dict[str, Any]:
     ]
     return {
         "name": rule.name, "statement": rule.statement, "source": rule.source, "experiments": experiments,
-        "verdicts": listed([f"{MARKS[f.verdict]} {verdict_words(f)}" for f in own]),
     }  # fmt: skip
 
 
@@ -311,7 +281,6 @@ def _experiment(rule: Rule, experiment: Experiment, own: Sequence[Finding], told
     return {
         "words": experiment.words,
         "how": f"{experiment.replicates} replicates, {tuned}; arms differ in {listed(varied)}.",
-        "arms": [{"name": name, "optimizer": arm.optimizer} for name, arm in experiment.arms.items()],
         "claims": [_row(found) for found in own],
         "curves": strips.curves(curves, targets) if targets and curves else "",
         "targets": listed([number(target) for target in dict.fromkeys(targets)]),
