@@ -66,10 +66,11 @@ class Told:
 def verdict_words(found: Finding) -> str:
     """The verdict in a few words."""
     if found.verdict == verdicts.NONE:
-        return f"no difference of {named(found)}"
-    return {verdicts.HOLDS: "holds", verdicts.AGAINST: "the opposite holds", verdicts.UNDECIDED: "undecided"}[
-        found.verdict
-    ]
+        if found.p > LEVEL:
+            return f"no difference of {named(found)}"
+        return f"{'holds' if found.estimate.mean > 0 else 'the opposite holds'}, by less than {named(found)}"
+    words = {verdicts.HOLDS: "holds", verdicts.AGAINST: "the opposite holds", verdicts.UNDECIDED: "undecided"}
+    return words[found.verdict]
 
 
 def named(found: Finding) -> str:
@@ -109,7 +110,7 @@ def _meaning(found: Finding) -> str:
     est, effect, what = found.estimate, found.claim.threshold, named(found)
     if found.verdict == verdicts.NONE:
         smaller = " A smaller one is shown." if found.p <= LEVEL else ""
-        return f"A difference of {what} either way is ruled out (p {_p(found.p_equal)}).{smaller}"
+        return f"A difference of {what} or more is ruled out, either way (p {_p(found.p_equal)}).{smaller}"
     if found.verdict in (verdicts.HOLDS, verdicts.AGAINST):
         size = est.low if found.verdict == verdicts.HOLDS else -est.high
         return f"It is {what} or more." if size >= effect else f"Whether it is {what} or more is not shown."
@@ -166,10 +167,12 @@ def documented(text: str, told: Told, day: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of one as whole percent, never rounded up to all."""
+    """A share of one as whole percent; a little is never nothing, and most never all."""
     if np.isnan(share):
         return "–"
-    return ">99 %" if share >= 0.995 else f"{100 * share:.0f} %"
+    if 0 < share < 0.005 or 0.995 <= share < 1:
+        return "<1 %" if share < 0.5 else ">99 %"
+    return f"{100 * share:.0f} %"
 
 
 def summary(told: Told) -> str:

@@ -168,10 +168,9 @@ def curves(of: Mapping[str, tuple[Array, Array]], targets: Sequence[float]) -> M
 def forest(findings: Sequence[Finding], said: Sequence[str]) -> Picture:
     """All claims with their intervals, in units of the effect that each names."""
     caption = (
-        "Difference in the rule's direction with its 95 % interval, in units of the effect that the claim names, "
-        "over paired "
-        "replicates; linear within one such unit and logarithmic beyond. In the shade a difference is too small to "
-        "matter."
+        "Difference in the rule's direction with its 95 % interval, in units of the effect that the claim names, over "
+        "paired replicates; linear within one such unit and logarithmic beyond. In the shade a difference is too "
+        "small to matter."
     )
     with theme():
         figure = blank(1.1 + 0.27 * len(findings), "Rules of thumb, tested", caption)
