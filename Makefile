@@ -4,6 +4,7 @@
 #   make compare OPT=mine [VS=adam]    OPT is a name, path/to/file.py[:attr], pkg.mod:attr or optax:NAME
 #   make study AXIS=width [TASK=mnist_5k] [OPTIMIZERS=x,y] [ARGS=--transfer]    what one thing of a task does
 #   make setup EXTRAS=cuda    also for NVIDIA GPUs; EXTRAS=dask for clusters, EXTRAS=kubernetes for those, or several: cuda,dask
+#   make rules [ARGS=...]    rules of thumb, each tested by an experiment
 #   make report [RUNS=dir] [ARGS=...]      make test      make test-all      make microbench      make calibrate      make lint
 
 SHELL := /bin/sh
@@ -30,7 +31,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export TASKS OPTIMIZERS OPT VS AXIS TASK
 bench_args = $(if $(TASKS),--tasks "$$TASKS") $(if $(OPTIMIZERS),--optimizers "$$OPTIMIZERS") $(ARGS)
 
-.PHONY: help setup bench study compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser dask clean
+.PHONY: help setup bench study rules compare baselines report test test-all microbench calibrate lint golden verified mutants frozen peers browser dask clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -42,6 +43,10 @@ bench: setup
 
 report: setup
 	@$(OPTGRID) report '$(RUNS)' $(ARGS)
+
+# Rules of thumb: experiments, and a page of verdicts; ten minutes on 2 cores, seconds when nothing has changed.
+rules: setup
+	@$(OPTGRID) rules $(ARGS)
 
 compare: setup
 	@test -n "$$OPT" || { echo "make compare needs an optimizer: make compare OPT=path/to/file.py [VS=adam]" >&2; exit 2; }

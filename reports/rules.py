@@ -14,6 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.errors import UserError
 from bench.files import write_atomically
 from bench.rules import verdicts
 from bench.rules.judging import Finding
@@ -31,6 +32,7 @@ COLUMNS = (
     "low", "high", "in_words", "named_effect", "replicates", "sd", "p", "p_holm", "p_equal_holm", "power",
     "planned_power", "smallest_detectable",
 )  # fmt: skip
+BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 VARIED = {"batch_size": "the batch", "steps": "the number of steps", "train": "the rows", "l2": "the L2 penalty"}
 SCRIPT = """(() => {
 const root = document.documentElement;
@@ -64,10 +66,11 @@ class Told:
 def verdict_words(found: Finding) -> str:
     """The verdict in a few words."""
     if found.verdict == verdicts.NONE:
-        return f"no difference of {named(found)}"
-    return {verdicts.HOLDS: "holds", verdicts.AGAINST: "the opposite holds", verdicts.UNDECIDED: "undecided"}[
-        found.verdict
-    ]
+        if found.p > LEVEL:
+            return f"no difference of {named(found)}"
+        return f"{'holds' if found.estimate.mean > 0 else 'the opposite holds'}, by less than {named(found)}"
+    words = {verdicts.HOLDS: "holds", verdicts.AGAINST: "the opposite holds", verdicts.UNDECIDED: "undecided"}
+    return words[found.verdict]
 
 
 def named(found: Finding) -> str:
@@ -107,7 +110,7 @@ def _meaning(found: Finding) -> str:
     est, effect, what = found.estimate, found.claim.threshold, named(found)
     if found.verdict == verdicts.NONE:
         smaller = " A smaller one is shown." if found.p <= LEVEL else ""
-        return f"A difference of {what} either way is ruled out (p {_p(found.p_equal)}).{smaller}"
+        return f"A difference of {what} or more is ruled out, either way (p {_p(found.p_equal)}).{smaller}"
     if found.verdict in (verdicts.HOLDS, verdicts.AGAINST):
         size = est.low if found.verdict == verdicts.HOLDS else -est.high
         return f"It is {what} or more." if size >= effect else f"Whether it is {what} or more is not shown."
@@ -149,20 +152,41 @@ def to_markdown(told: Told) -> str:
     return "\n".join([*lines, ""])
 
 
+def documented(text: str, told: Told, day: str) -> str:
+    """A document with the table between its marks, and under it when and where it was measured.
+
+    Raises:
+      UserError: the document has no such marks.
+    """
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not (found and closed):
+        raise UserError(f"the document has no place for the table: a line {BEGIN} and after it a line {END}")
+    where = ", ".join(f"{words} {value}" for words, value in told.facts)
+    return f"{before}{BEGIN}\n\n{to_markdown(told)}\nMeasured on {day}; {where}. {summary(told)}\n\n{END}{after}"
+
+
 def percent(share: float) -> str:
-    """A share of one as whole percent, never rounded up to all."""
-    return "–" if np.isnan(share) else f"{min(100 * share, 99.9):.0f} %" if share < 0.995 else ">99 %"
+    """A share of one as whole percent; a little is never nothing, and most never all."""
+    if np.isnan(share):
+        return "–"
+    if 0 < share < 0.005 or 0.995 <= share < 1:
+        return "<1 %" if share < 0.5 else ">99 %"
+    return f"{100 * share:.0f} %"
 
 
 def summary(told: Told) -> str:
     """How many claims came out how."""
-    counts = {kind: sum(f.verdict == kind for f in told.findings) for kind in MARKS}
-    words = {
-        verdicts.HOLDS: "{} hold", verdicts.AGAINST: "of {} the opposite holds",
-        verdicts.NONE: "for {} a difference that would matter is ruled out", verdicts.UNDECIDED: "{} are undecided",
-    }  # fmt: skip
-    parts = [words[kind].format(count) for kind, count in counts.items() if count]
-    return f"Of {len(told.findings)} claims {listed(parts)}."
+    held, against, none, open_ = (sum(f.verdict == kind for f in told.findings) for kind in MARKS)
+    parts = [
+        f"{held} hold{'s' if held == 1 else ''}" if held else "",
+        f"of {against} the opposite holds" if against else "",
+        f"for {none} a difference that would matter is ruled out" if none else "",
+        f"{open_} {'is' if open_ == 1 else 'are'} undecided" if open_ else "",
+    ]
+    *first, last = [part for part in parts if part] or ["nothing is known"]
+    many = f"Of {len(told.findings)} claim{'s' if len(told.findings) != 1 else ''} "
+    return f"{many}{', '.join(first)}{', and ' if first else ''}{last}."
 
 
 def make(told: Told, folder: Path) -> Path:
@@ -207,8 +231,9 @@ def _unique(rules: Any) -> list[Rule]:
 
 
 def _row(found: Finding) -> dict[str, Any]:
+    """What the page holds of a claim; a number and its unit stay on one line."""
     measure = found.claim.measure
-    return {
+    row = {
         "anchor": f"{found.rule.name}-{found.claim.name}",
         "rule": found.rule.name,
         "claim": found.claim.words,
@@ -225,8 +250,9 @@ def _row(found: Finding) -> dict[str, Any]:
         "replicates": found.estimate.replicates,
         "sentence": sentence(found),
         "missed": _missed(found),
-        "strip": strips.strip(found),
     }
+    kept = {name: value.replace(" %", "\N{NO-BREAK SPACE}%") for name, value in row.items() if isinstance(value, str)}
+    return {**row, **kept, "strip": strips.strip(found)}
 
 
 def _missed(found: Finding) -> str:
@@ -241,7 +267,6 @@ def _rule(rule: Rule, told: Told) -> dict[str, Any]:
     ]
     return {
         "name": rule.name, "statement": rule.statement, "source": rule.source, "experiments": experiments,
-        "verdicts": listed([f"{MARKS[f.verdict]} {verdict_words(f)}" for f in own]),
     }  # fmt: skip
 
 
@@ -259,7 +284,6 @@ def _experiment(rule: Rule, experiment: Experiment, own: Sequence[Finding], told
     return {
         "words": experiment.words,
         "how": f"{experiment.replicates} replicates, {tuned}; arms differ in {listed(varied)}.",
-        "arms": [{"name": name, "optimizer": arm.optimizer} for name, arm in experiment.arms.items()],
         "claims": [_row(found) for found in own],
         "curves": strips.curves(curves, targets) if targets and curves else "",
         "targets": listed([number(target) for target in dict.fromkeys(targets)]),

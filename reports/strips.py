@@ -168,10 +168,9 @@ def curves(of: Mapping[str, tuple[Array, Array]], targets: Sequence[float]) -> M
 def forest(findings: Sequence[Finding], said: Sequence[str]) -> Picture:
     """All claims with their intervals, in units of the effect that each names."""
     caption = (
-        "Difference in the rule's direction with its 95 % interval, in units of the effect that the claim names, "
-        "over paired "
-        "replicates; linear within one such unit and logarithmic beyond. In the shade a difference is too small to "
-        "matter."
+        "Difference in the rule's direction with its 95 % interval, in units of the effect that the claim names, over "
+        "paired replicates; linear within one such unit and logarithmic beyond. In the shade a difference is too "
+        "small to matter."
     )
     with theme():
         figure = blank(1.1 + 0.27 * len(findings), "Rules of thumb, tested", caption)
@@ -189,5 +188,5 @@ def forest(findings: Sequence[Finding], said: Sequence[str]) -> Picture:
         ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
-        ax.set_xlabel("against the rule        named effects        for the rule")
+        ax.set_xlabel("against the rule  ←  in named effects  →  for the rule")
     return Picture("rules", "Rules of thumb, tested", caption, figure)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.rules.judging import Finding
     from bench.rules.running import Performed
+    from reports.rules import Told
 
 ENVIRONMENT = ("cpu", "cores", "system", "python", "jax", "commit")
 
@@ -19,6 +20,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
     pilot = "run the pilot instead, on other seeds, and print the spreads and how many replicates they ask for"
     parser.add_argument("--pilot", action="store_true", help=pilot)
+    write = "also put the table into DIR/rules.md, with the day and the machine, and rules.csv beside it"
+    parser.add_argument("--write", type=Path, metavar="DIR", help=write)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -44,7 +47,9 @@ def main(args: argparse.Namespace) -> int:
     if args.pilot:
         _plan(found, catalogue.FAMILY, say)
     else:
-        _report(found, done, out, say)
+        told = _report(found, done, out, say)
+        if args.write is not None:
+            _document(told, args.write)
     for name, why in done.failed.items():
         print(f"failed: {shown(name)}: {shown(why)}", file=sys.stderr)
     return int(bool(done.failed))
@@ -65,7 +70,8 @@ def _plan(found: "Sequence[Finding]", family: int, say: Callable[[str], None]) -
         )
 
 
-def _report(found: "Sequence[Finding]", done: "Performed", out: Path, say: Callable[[str], None]) -> None:
+def _report(found: "Sequence[Finding]", done: "Performed", out: Path, say: Callable[[str], None]) -> "Told":
+    """Makes page, table and picture, and prints what came out."""
     from bench.rules import catalogue, judging
     from reports import rules
 
@@ -77,6 +83,27 @@ def _report(found: "Sequence[Finding]", done: "Performed", out: Path, say: Calla
         say(f"{one.rule.name} {one.claim.name}: {rules.verdict_words(one)}")
         say(f"  {one.claim.words} {rules.sentence(one)}")
     say(f"\n{rules.summary(told)}\npage: {page}")
+    return told
+
+
+def _document(told: "Told", folder: Path) -> None:
+    """Puts the table into the documentation.
+
+    Raises:
+      UserError: there is no rules.md to put it into, or it has no place for it.
+    """
+    from datetime import UTC, datetime
+
+    from bench.errors import UserError
+    from bench.files import write_atomically
+    from reports import rules
+
+    file = folder / "rules.md"
+    if not file.is_file():
+        raise UserError(f"--write puts a table into {file}, which is not there; give the folder of the documentation")
+    text = rules.documented(file.read_text(), told, datetime.now(UTC).date().isoformat())
+    write_atomically(file, text.encode())
+    write_atomically(folder / "rules.csv", rules.to_csv(told).encode())
 
 
 def _facts(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -74,16 +74,15 @@ def _against(arm: str, name: str, words: str, gap: float, loss: float) -> tuple[
 OVERFITTING = Rule(
     name="overfitting",
     statement="Smaller networks, more data and regularization (L2, dropout) help against overfitting.",
-    source="Goodfellow, Bengio & Courville, 2016, Deep Learning, sections 5.2 and 7; Srivastava et al., 2014, JMLR 15",
+    source="Goodfellow, Bengio & Courville, 2016, Deep Learning, section 5.2 and chapter 7; Srivastava et al., 2014, JMLR 15",
     experiments=(
         Experiment(
             name="remedies",
             words=(
                 "A network with 64 hidden units on 700 digits of MNIST at 14×14, 60 passes over them, as it is and "
-                "with one "
-                "remedy: 16 hidden units, all 3,500 digits (as many steps), an L2 penalty of 0.01, or half of the "
-                "hidden "
-                "units dropped. Learning rates are chosen by validation loss, which alone keeps many from overfitting."
+                "with one remedy: 16 hidden units, all 3,500 digits (as many steps), an L2 penalty of 0.01, or half "
+                "of the hidden units dropped. Learning rates are chosen by validation loss, which alone keeps many "
+                "from overfitting."
             ),
             arms={
                 "as it is": Arm(OVERFITS, ADAM),
@@ -133,8 +132,8 @@ IMBALANCE = Rule(
             name="cut",
             words=(
                 "The cut of 53,917 diamonds in five classes, of which two are rare, 3 and 9 % of the rows: "
-                "cross-entropy as "
-                "it is, weighted by class, on rows repeated until classes are equal, or the focal loss with gamma 2."
+                "cross-entropy as it is, weighted by class, on rows repeated until classes are equal, or the focal "
+                "loss with gamma 2."
             ),
             arms={
                 "plain": Arm(CUT, ADAM),
@@ -164,10 +163,8 @@ MISSING = Rule(
             name="housing",
             words=(
                 "Months of home sales in Texas, a time series for each city, of whose rows 11 % lack a value: these "
-                "left out "
-                "of training, filled with the column's median, or put on the line between a city's neighbouring "
-                "months. "
-                "Test rows are the same for all."
+                "left out of training, filled with the column's median, or put on the line between a city's "
+                "neighbouring months. Test rows are the same for all."
             ),
             arms={
                 "deleted": Arm(DELETED, ADAM),
