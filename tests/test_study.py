@@ -7,11 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import studied, study
+from bench import axes, studied, study
 from bench.costs import SAME
 from bench.errors import UserError
 from bench.layout import unfit_name
@@ -21,7 +22,7 @@ from reports import study_words
 from reports.turned import Turned, first_reach, turned
 
 ROOT = Path(__file__).parent.parent
-SMALL = {"trials": 2, "seeds": 2, "replicates": 3}
+SMALL: dict[str, Any] = {"trials": 2, "seeds": 2, "replicates": 3}
 TASK = "diabetes(steps=20)"
 
 
@@ -61,6 +62,28 @@ def test_each_protocol_has_a_folder() -> None:
     assert list(rates["retuned"].optimizers) == [
         "sgd(learning_rate=0.1)", "adam(learning_rate=0.1)", "sgd(learning_rate=1.0)", "adam(learning_rate=1.0)",
     ]  # fmt: skip
+
+
+def test_a_task_of_a_file_is_turned_by_its_spec(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("from tests.toy import Quadratic\n\ntask = Quadratic(name='mine', steps=8)\n")
+    planned = study.plan("budget", f"{file}:task", ["sgd"], [4, 8, 16], **SMALL)
+    assert [setup.task.name for setup in planned.setups] == ["mine(steps=4)", "mine", "mine(steps=16)"]
+    assert planned.own
+    done = study.run(planned, tmp_path / "out", workers=1)
+    assert not done.failed
+    assert [len(done.records(point, "sgd")) for point in done.about.points] == [3, 3, 3]
+    with pytest.raises(UserError, match="to what no spec can say"):
+        study.plan("augmentation", _own_network(tmp_path), ["sgd"])
+
+
+def _own_network(folder: Path) -> str:
+    file = folder / "net.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom bench import tasks\n\n"
+        "task = replace(tasks.get('diabetes'), name='net', steps=8)\n"
+    )
+    return str(file)
 
 
 def test_transfer_needs_something_tuned() -> None:
@@ -211,6 +234,14 @@ def test_a_target_is_reached_on_the_line_between_readings() -> None:
     assert first_reach(curves, at, 2.5).tolist() == [7.5, np.inf, 0, 10]
 
 
+def test_a_gap_that_opens_is_told(width: studied.Studied) -> None:
+    told = made_up(width, metrics([[0.7, 0.7]] * 3))
+    assert "between training and validation rows is not shown to differ between 2 and 16" in study_words._gap(told)
+    train = metrics([[0.7, 0.7], [0.8, 0.7], [0.9, 0.7]], noise=0.02)
+    opened = replace(told, cells=replace(told.cells, train=train, valid=np.full(train.shape, 0.7)))
+    assert study_words._gap(opened).endswith("is wider at 16 than at 2 for sgd.")
+
+
 # The whole command
 
 
@@ -223,6 +254,8 @@ def test_a_command_from_end_to_end(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "expected: about" in done.stdout
     assert (tmp_path / "s/report/index.html").is_file()
+    listed = subprocess.run([*command[:4], "list"], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == set(axes.AXES)
     refused = subprocess.run([*command[:6], "--values", "0,2"], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1
