@@ -18,7 +18,7 @@ from bench.errors import UserError
 from bench.layout import unfit_name
 from bench.records import unit_file
 from reports import study as report
-from reports import study_words
+from reports import study_figures, study_words
 from reports.turned import Turned, first_reach, turned
 
 ROOT = Path(__file__).parent.parent
@@ -180,7 +180,8 @@ def made_up(width: studied.Studied, test: np.ndarray) -> Turned:
     """The study with other test metrics, (3, 2, 8)."""
     told = turned(width)
     about = replace(told.studied.about, replicates=test.shape[-1])
-    cells = replace(told.cells, **{name: np.zeros(test.shape) for name in vars(told.cells)} | {"test": test})
+    whole: dict[str, Any] = {name: np.ones(test.shape) for name in vars(told.cells)}
+    cells = replace(told.cells, **whole | {"test": test, "diverged": np.zeros(test.shape)})
     times = np.full((*test.shape, 1), 5.0)
     return Turned(replace(told.studied, about=about), False, cells, None, 0.5, times)
 
@@ -240,6 +241,21 @@ def test_a_gap_that_opens_is_told(width: studied.Studied) -> None:
     train = metrics([[0.7, 0.7], [0.8, 0.7], [0.9, 0.7]], noise=0.02)
     opened = replace(told, cells=replace(told.cells, train=train, valid=np.full(train.shape, 0.7)))
     assert study_words._gap(opened).endswith("is wider at 16 than at 2 for sgd.")
+
+
+@pytest.mark.parametrize("lost", ["value", "base", "optimizer", "replicates", "all"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_is_missing_leaves_a_page(lost: str, moved: bool, width: studied.Studied) -> None:
+    at = {"value": np.s_[1], "base": np.s_[2], "optimizer": np.s_[:, 1], "replicates": np.s_[:, :, 1:], "all": np.s_[:]}
+    told = made_up(width, metrics([[0.6, 0.7]] * 3))
+    for values in (*vars(told.cells).values(), told.times):
+        values[at[lost]] = np.nan
+    told = replace(told, moved=told.cells if moved else None)
+    html = report.render(told)
+    assert ("Nothing was finished: there is no answer yet." in html) == (lost == "all")
+    assert report.to_csv(told).startswith("axis,value,task")
+    if lost != "all":
+        assert study_figures.pictures(told)
 
 
 # The whole command
