@@ -6,7 +6,7 @@ every run, those of one protocol in one folder. `plan` is pure; `run` computes w
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bench.protocol import Protocol
 from bench.studied import Description, Point, Studied
 from bench.task import Task
 from bench.tasks.mlp import Mlp
-from optimizers import OptimizerError
+from optimizers import OptimizerError, _spec
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "schedule_free_adamw")
 USUAL = {"replicates": 6, "trials": 8, "seeds": 2}  # six a side, as of five no test of many would show anything
@@ -41,11 +41,13 @@ class Setup:
     Attributes:
       value: as the axis takes it.
       task, protocol: with the value in them, where the axis turns one of them.
+      sent: the task as workers are sent it: itself, or the spec of one of somebody's file.
       specs: {name in the study: spec with the value in it}.
     """
 
     value: Value
     task: Task
+    sent: str | Task
     protocol: Protocol
     specs: Mapping[str, str]
 
@@ -116,7 +118,8 @@ def plan(
         given["trials"] = chosen.trials
     protocol = Protocol(**given)
     wanted = _values(chosen, turned, values)
-    setups = [_setup(chosen, turned, protocol, specs, value) for value in wanted]
+    sent = task if isinstance(task, str) and _is_own(task) else turned
+    setups = [_setup(chosen, turned, sent, protocol, specs, value) for value in wanted]
     same = [i for i, made in enumerate(setups) if _unchanged(made, turned, protocol, specs)]
     if transfer and protocol.trials < 2:
         raise UserError(f"study {axis}: {BASE_ONLY}, and with one trial nothing is; leave --transfer out")
@@ -156,27 +159,50 @@ def _scale(values: Sequence[Value]) -> str:
     return axes.LOG if wide else axes.LINEAR
 
 
-def _setup(axis: Axis, task: Task, protocol: Protocol, specs: Mapping[str, str], value: Value) -> Setup:
+def _is_own(spec: str) -> bool:
+    """Whether a task is of somebody's file or package, which workers import by its spec."""
+    parsed = _spec.parse(spec)
+    return parsed.is_path or parsed.attr is not None
+
+
+def _setup(
+    axis: Axis, task: Task, sent: str | Task, protocol: Protocol, specs: Mapping[str, str], value: Value
+) -> Setup:
     """What a value makes, or why it cannot be."""
     where = f"study {axis.name} of {task.name}: {value!r}"
     try:
         turned = axis.task(task, value) if axis.task else task
         held = axis.protocol(protocol, value) if axis.protocol else protocol
         changed = {name: axis.optimizer(spec, value) if axis.optimizer else spec for name, spec in specs.items()}
-        if axis.task:
-            turned = replace(turned, name=named(task.name, axis.name, value))
-            _check(turned, task)
+        if axis.task and isinstance(sent, str):
+            sent = _respecified(sent, task, turned)
+            turned = tasks.get(sent)
+        elif axis.task:
+            turned = sent = replace(turned, name=named(task.name, axis.name, value))
+        _check(turned, task)
     except (Refusal, UserError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{where} does not go: {error}") from error
     if axis.optimizer:
         _check_rates(where, changed)
-    return Setup(value, turned, held, changed)
+    return Setup(value, turned, sent, held, changed)
+
+
+def _respecified(spec: str, before: Task, after: Task) -> str:
+    """The spec of a task with what differs from another's fixed in brackets.
+
+    Raises:
+      Refusal: something that differs is no plain value.
+    """
+    told = {f.name: getattr(after, f.name) for f in fields(after) if f.name != "name"}
+    changed = {name: value for name, value in told.items() if value is not getattr(before, name)}
+    if wrong := [name for name, value in changed.items() if literal(repr(value)) != value]:
+        raise Refusal(f"it changes {', '.join(wrong)} of a task that is not the catalogue's to what no spec can say")
+    return axes.fixed(spec, **changed) if changed else spec
 
 
 def named(task: str, axis: str, value: Value) -> str:
     """The name of a task with a value, as a spec would have it: mnist_5k(width=64)."""
-    text = f"{axis.replace('-', '_')}={value:g}" if isinstance(value, float) else f"{axis.replace('-', '_')}={value}"
-    text = text.replace("/", ":").replace("\\", ":")
+    text = f"{axis.replace('-', '_')}={value}".replace("/", ":").replace("\\", ":")
     return f"{task[:-1]}, {text})" if task.endswith(")") else f"{task}({text})"
 
 
@@ -253,9 +279,8 @@ def transferred(study: Study, settings: Mapping[str, Mapping[str, float]]) -> di
     """The same with settings that were tuned at the base; as long as these are not known, with the paper's."""
     made = {}
     for name, group in _groups(study, "transferred").items():
-        moved = {
-            n: settled(group[0].specs[n], settings[n]) if n in settings else group[0].specs[n] for n in study.names
-        }
+        own = group[0].specs
+        moved = {n: settled(own[n], settings[n]) for n in settings} or own
         made[name] = _grid([replace(setup, specs=moved) for setup in group], replace(group[0].protocol, trials=1))
     return made
 
@@ -269,7 +294,7 @@ def _groups(study: Study, kind: str) -> dict[str, list[Setup]]:
 
 def _grid(group: Sequence[Setup], protocol: Protocol) -> Grid:
     specs = list(dict.fromkeys(spec for made in group for spec in made.specs.values()))
-    turned = list({made.task.name: made.task for made in group}.values())
+    turned = list({made.task.name: made.sent for made in group}.values())
     return grid.resolve(SUITE, turned, specs, **asdict(protocol))
 
 
@@ -331,7 +356,7 @@ def run(
 
 def _complete(out: Path, asked: Grid, workers: int | None, watcher: Watcher | None, timeout: float) -> None:
     experiment.run(
-        SUITE, list(asked.tasks), list(asked.optimizers.values()), out=out, workers=workers, watcher=watcher,
+        SUITE, list(asked.specs.values()), list(asked.optimizers.values()), out=out, workers=workers, watcher=watcher,
         timeout=timeout, timed=False, **asdict(asked.protocol),
     )  # fmt: skip
 

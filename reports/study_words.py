@@ -22,7 +22,8 @@ def answer(told: Turned) -> list[str]:
     """The answer, sentence by sentence, the most important first."""
     if not np.isfinite(told.means).any():
         return ["Nothing was finished: there is no answer yet."]
-    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told), *_scaling(told), _range(told)]
+    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told), *_scaling(told)]
+    said += [_gap(told), _steps(told), _range(told)]
     return [words for words in said if words]
 
 
@@ -134,6 +135,36 @@ def law(fit: PowerLaw) -> str:
     if math.isnan(fit.exponent):
         return "–"
     return f"{fit.exponent:+.2f} ({fit.low:+.2f} to {fit.high:+.2f})"
+
+
+def _gap(told: Turned) -> str:
+    """Whether training rows and validation rows part along an axis of numbers."""
+    if told.numbers is None or told.studied.about.scale == "categorical":
+        return ""
+    gap = told.better * (told.cells.train - told.cells.valid)
+    p = stats.holm([stats.one_task(gap[0, o], gap[-1, o]) for o in range(len(told.optimizers))])
+    change = (stats.t_interval(gap[-1])[0] - stats.t_interval(gap[0])[0]).tolist()
+    named = {
+        words: [told.optimizers[o] for o, by in enumerate(change) if p[o] <= stats.LEVEL and sign * by > 0]
+        for words, sign in (("wider", 1), ("narrower", -1))
+    }
+    first, last = _text(told, 0), _text(told, -1)
+    parts = [f"{words} at {last} than at {first} for {listed(who)}" for words, who in named.items() if who]
+    what = f"The gap in {told.studied.about.metric} between training and validation rows is"
+    return f"{what} {'; it is '.join(parts)}." if parts else f"{what} not shown to differ between {first} and {last}."
+
+
+def _steps(told: Turned) -> str:
+    """Where the target takes the fewest steps."""
+    parts, steps = [], told.reach[0]
+    for o, name in enumerate(told.optimizers):
+        if np.isfinite(steps[:, o]).any():
+            best = int(np.nanargmin(steps[:, o]))
+            missed = [_text(told, v) for v in np.flatnonzero(np.isinf(steps[:, o])).tolist()]
+            parts.append(f"{name} {steps[best, o]:.0f} at {_text(told, best)}" +
+                         f", never at {listed(missed)}" * bool(missed))  # fmt: skip
+    goal = f"To test {told.studied.about.metric} {number(told.target)}"
+    return f"{goal} the fewest gradient evaluations, with restarts, are: {'; '.join(parts)}." if parts else ""
 
 
 def _scaling(told: Turned) -> list[str]:

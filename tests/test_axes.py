@@ -112,7 +112,7 @@ def test_what_is_no_network_has_its_fields_and_no_width() -> None:
     with pytest.raises(UserError, match="turns a network on data, and this task is none; learning-rate"):
         study.plan("width", quadratic)
     planned = study.plan("noise", quadratic, ["sgd"], values=[0.0, 0.5, 2.0])
-    assert [setup.task.name for setup in planned.setups] == [f"quadratic(noise={v})" for v in ("0", "0.5", "2")]
+    assert [setup.task.name for setup in planned.setups] == [f"quadratic(noise={v})" for v in ("0.0", "0.5", "2.0")]
     assert planned.own
     assert planned.axis.scale == axes.LINEAR
 

@@ -14,11 +14,12 @@ import pytest
 
 import bench
 import reports
-from bench import results
+from bench import results, study
 from bench.files import write_atomically
 from bench.traces import encode, trace_file
 from bench.traces import load as traces_of
 from reports import boards, tables
+from reports import study as studies
 from reports.rows import of_board, read_csv
 from tests.test_reports import diverge, run
 from tests.test_reports_why import trace
@@ -297,3 +298,19 @@ def test_a_run_of_nothing_says_why(tmp_path: Path, browser: Any) -> None:
     assert "took longer than 1 s" in page.inner_text("main")
     assert page.is_hidden("#panel-answer")
     page.close()
+
+
+@pytest.mark.parametrize("axis", ["width", "activation"])
+def test_the_page_of_a_study_draws_itself(axis: str, opened: Open, tmp_path: Path) -> None:
+    few: dict[str, Any] = {"trials": 2, "seeds": 1, "replicates": 2}
+    planned = study.plan(axis, "diabetes(steps=20)", ["sgd", "adam"], transfer=axis == "width", **few)
+    page = opened(studies.make(study.run(planned, tmp_path)))
+    charts = page.locator("[data-chart]")
+    assert charts.count() == (9 if axis == "width" else 7)
+    assert page.locator("[data-chart].js-plotly-plot").count() == charts.count()
+    lines = page.locator("[data-chart=metric] .scatterlayer .trace")
+    assert lines.count() == 2
+    page.locator("#legend button").first.click()
+    assert lines.count() == 1
+    page.locator("#theme").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"

@@ -7,21 +7,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import studied, study
+from bench import axes, studied, study
 from bench.costs import SAME
 from bench.errors import UserError
 from bench.layout import unfit_name
 from bench.records import unit_file
 from reports import study as report
-from reports import study_words
+from reports import study_figures, study_words
 from reports.turned import Turned, first_reach, turned
 
 ROOT = Path(__file__).parent.parent
-SMALL = {"trials": 2, "seeds": 2, "replicates": 3}
+SMALL: dict[str, Any] = {"trials": 2, "seeds": 2, "replicates": 3}
 TASK = "diabetes(steps=20)"
 
 
@@ -61,6 +62,28 @@ def test_each_protocol_has_a_folder() -> None:
     assert list(rates["retuned"].optimizers) == [
         "sgd(learning_rate=0.1)", "adam(learning_rate=0.1)", "sgd(learning_rate=1.0)", "adam(learning_rate=1.0)",
     ]  # fmt: skip
+
+
+def test_a_task_of_a_file_is_turned_by_its_spec(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("from tests.toy import Quadratic\n\ntask = Quadratic(name='mine', steps=8)\n")
+    planned = study.plan("budget", f"{file}:task", ["sgd"], [4, 8, 16], **SMALL)
+    assert [setup.task.name for setup in planned.setups] == ["mine(steps=4)", "mine", "mine(steps=16)"]
+    assert planned.own
+    done = study.run(planned, tmp_path / "out", workers=1)
+    assert not done.failed
+    assert [len(done.records(point, "sgd")) for point in done.about.points] == [3, 3, 3]
+    with pytest.raises(UserError, match="to what no spec can say"):
+        study.plan("augmentation", _own_network(tmp_path), ["sgd"])
+
+
+def _own_network(folder: Path) -> str:
+    file = folder / "net.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom bench import tasks\n\n"
+        "task = replace(tasks.get('diabetes'), name='net', steps=8)\n"
+    )
+    return str(file)
 
 
 def test_transfer_needs_something_tuned() -> None:
@@ -157,7 +180,8 @@ def made_up(width: studied.Studied, test: np.ndarray) -> Turned:
     """The study with other test metrics, (3, 2, 8)."""
     told = turned(width)
     about = replace(told.studied.about, replicates=test.shape[-1])
-    cells = replace(told.cells, **{name: np.zeros(test.shape) for name in vars(told.cells)} | {"test": test})
+    whole: dict[str, Any] = {name: np.ones(test.shape) for name in vars(told.cells)}
+    cells = replace(told.cells, **whole | {"test": test, "diverged": np.zeros(test.shape)})
     times = np.full((*test.shape, 1), 5.0)
     return Turned(replace(told.studied, about=about), False, cells, None, 0.5, times)
 
@@ -211,6 +235,29 @@ def test_a_target_is_reached_on_the_line_between_readings() -> None:
     assert first_reach(curves, at, 2.5).tolist() == [7.5, np.inf, 0, 10]
 
 
+def test_a_gap_that_opens_is_told(width: studied.Studied) -> None:
+    told = made_up(width, metrics([[0.7, 0.7]] * 3))
+    assert "between training and validation rows is not shown to differ between 2 and 16" in study_words._gap(told)
+    train = metrics([[0.7, 0.7], [0.8, 0.7], [0.9, 0.7]], noise=0.02)
+    opened = replace(told, cells=replace(told.cells, train=train, valid=np.full(train.shape, 0.7)))
+    assert study_words._gap(opened).endswith("is wider at 16 than at 2 for sgd.")
+
+
+@pytest.mark.parametrize("lost", ["value", "base", "optimizer", "replicates", "all"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_is_missing_leaves_a_page(lost: str, moved: bool, width: studied.Studied) -> None:
+    at = {"value": np.s_[1], "base": np.s_[2], "optimizer": np.s_[:, 1], "replicates": np.s_[:, :, 1:], "all": np.s_[:]}
+    told = made_up(width, metrics([[0.6, 0.7]] * 3))
+    for values in (*vars(told.cells).values(), told.times):
+        values[at[lost]] = np.nan
+    told = replace(told, moved=told.cells if moved else None)
+    html = report.render(told)
+    assert ("Nothing was finished: there is no answer yet." in html) == (lost == "all")
+    assert report.to_csv(told).startswith("axis,value,task")
+    if lost != "all":
+        assert study_figures.pictures(told)
+
+
 # The whole command
 
 
@@ -223,6 +270,8 @@ def test_a_command_from_end_to_end(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "expected: about" in done.stdout
     assert (tmp_path / "s/report/index.html").is_file()
+    listed = subprocess.run([*command[:4], "list"], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == set(axes.AXES)
     refused = subprocess.run([*command[:6], "--values", "0,2"], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1

@@ -74,7 +74,7 @@ def _against(arm: str, name: str, words: str, gap: float, loss: float) -> tuple[
 OVERFITTING = Rule(
     name="overfitting",
     statement="Smaller networks, more data and regularization (L2, dropout) help against overfitting.",
-    source="Goodfellow, Bengio & Courville, 2016, Deep Learning, section 5.2 and chapter 7; Srivastava et al., 2014, JMLR 15",
+    source="Goodfellow, Bengio & Courville, 2016, Deep Learning, 5.2 and chapter 7; Srivastava et al., 2014, JMLR 15",
     experiments=(
         Experiment(
             name="remedies",
