@@ -22,9 +22,15 @@ def answer(told: Turned) -> list[str]:
     """The answer, sentence by sentence, the most important first."""
     if not np.isfinite(told.means).any():
         return ["Nothing was finished: there is no answer yet."]
-    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told), *_scaling(told)]
-    said += [_gap(told), _steps(told), _range(told)]
+    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told)]
     return [words for words in said if words]
+
+
+def details(told: Turned) -> list[str]:
+    """What is behind the answer: laws, the gap, steps and the ends of the metric."""
+    if not np.isfinite(told.means).any():
+        return []
+    return [words for words in (*_scaling(told), _gap(told), _steps(told), _range(told)) if words]
 
 
 def _of(told: Turned, v: int, o: int) -> str:
@@ -236,4 +242,8 @@ def limits(told: Turned) -> list[str]:
 
 def lines(told: Turned) -> Sequence[str]:
     """The answer for a terminal."""
-    return [title(told), *(f"  {words}" for words in answer(told)), *(f"  note: {words}" for words in limits(told))]
+    return [
+        title(told),
+        *(f"  {words}" for words in (*answer(told), *details(told))),
+        *(f"  note: {words}" for words in limits(told)),
+    ]

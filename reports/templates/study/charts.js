@@ -57,11 +57,11 @@ function misses(o, mean) {
 function shapes(more = []) {
   if (DATA.base < 0) return more;
   const x = DATA.positions[DATA.base];
-  return [{ type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line: { color: colors().soft, width: 1, dash: "dot" }, layer: "below" }, ...more];
+  return [{ type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line: { color: colors().soft, width: 1, dash: "dot" }, layer: "between" }, ...more];
 }
 
 function zero() {
-  return { type: "line", x0: 0, x1: 1, xref: "paper", y0: 0, y1: 0, line: { color: colors().soft, width: 1 }, layer: "below" };
+  return { type: "line", x0: 0, x1: 1, xref: "paper", y0: 0, y1: 0, line: { color: colors().soft, width: 1 }, layer: "between" };
 }
 
 function frame(y, more = {}) {
