@@ -15,7 +15,7 @@ from bench.augment import Augmentation, Noise, Shift
 from bench.errors import UserError, unknown
 from bench.perturb import Erase, Subsample, Unbalance
 from bench.preprocess import Divide, Fill, LabelNoise, MinMax, Reconstruct, Standardize, Step
-from bench.protocol import SCHEDULES, Protocol
+from bench.protocol import FOLDS, SCHEDULES, Protocol
 from bench.task import Task
 from bench.tasks.mlp import Mlp
 from optimizers import _spec
@@ -274,6 +274,11 @@ def _augmented(task: Task, name: str) -> Task:
     return replace(network(task), augment=known[name])
 
 
+def _folds(value: Value) -> bool:
+    kind, _, number = str(value).partition(":")
+    return kind == "kfold" and number.isdecimal() and 2 <= int(number) <= FOLDS
+
+
 AXES: dict[str, Axis] = {
     axis.name: axis
     for axis in (
@@ -299,6 +304,11 @@ AXES: dict[str, Axis] = {
         Axis("schedule", "schedule of the learning rate", "what a schedule buys, with the rate tuned for each",
              CATEGORICAL, _usual(*SCHEDULES), _one_of(SCHEDULES),
              protocol=lambda protocol, v: replace(protocol, schedule=v)),
+        Axis("selection", "what settings are chosen by",
+             "whether cross-validation chooses other settings than one validation split, and better ones",
+             CATEGORICAL, _usual("valid", "kfold:5", "kfold:10"),
+             Kind(f"valid, and kfold:2 to kfold:{FOLDS}", lambda v: v == "valid" or _folds(v)),
+             protocol=lambda protocol, v: replace(protocol, select=v)),
         Axis("loss", "loss", "what minimising another loss does to the metric",
              CATEGORICAL, _losses, ANYTHING, task=_loss, comparable=False,
              caution="Losses are different quantities here, so only the metric is compared; each loss selects its own "

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from bench import stats
+from bench.records import Record
 from bench.stats.scaling import PowerLaw
 from reports.tables import chance, number
 from reports.turned import Turned
@@ -22,7 +23,7 @@ def answer(told: Turned) -> list[str]:
     """The answer, sentence by sentence, the most important first."""
     if not np.isfinite(told.means).any():
         return ["Nothing was finished: there is no answer yet."]
-    said = [_more(told), *_gains(told), _leaders(told), _order(told), *_transfer(told)]
+    said = [_more(told), *_gains(told), _leaders(told), _order(told), _choices(told), *_transfer(told)]
     return [words for words in said if words]
 
 
@@ -134,6 +135,34 @@ def _more(told: Turned) -> str:
         f"{along.min():.2g} to {along.max():.2g}, from its worst value to its best; at one value the worst and the "
         f"best optimizer differ by {across.min():.2g} to {across.max():.2g}."
     )
+
+
+def _choices(told: Turned) -> str:
+    """How often another setting was chosen than at the base, where searches tried the same ones at both."""
+    about = told.studied.about
+    parts = []
+    for v, point in enumerate(told.points):
+        if v == about.base:
+            continue
+        pairs = [
+            (one, other)
+            for name in told.optimizers
+            for one in told.studied.records(told.points[about.base], name)
+            for other in told.studied.records(point, name)
+            if _same_search(one, other)
+        ]
+        if pairs:
+            changed = sum(int(a.arrays["selected/valid"]) != int(b.arrays["selected/valid"]) for a, b in pairs)
+            parts.append(f"{point.text} in {changed} of {len(pairs)}")
+    if not parts:
+        return ""
+    return f"Of equal searches another setting was chosen than with {_text(told, about.base)}: with {listed(parts)}."
+
+
+def _same_search(one: Record, other: Record) -> bool:
+    tried, others = one.group("hparams"), other.group("hparams")
+    same = one.meta["replicate"] == other.meta["replicate"] and tried.keys() == others.keys()
+    return same and all(np.array_equal(values, others[name]) for name, values in tried.items())
 
 
 def law(fit: PowerLaw) -> str:
