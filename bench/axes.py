@@ -31,7 +31,7 @@ LOSSES = (  # families that may stand in for each other, the first that holds a 
     ("squared_error", "huber", "huber(delta=0.1)"),
     ("softmax_cross_entropy", "focal", "sigmoid_cross_entropy", "squared_error"),
 )
-HELD = ("name", "metric", "floor", "dataset")  # fields by which values are compared, or that make another task
+HELD = ("name", "metric", "floor", "dataset", "augment")  # by these values are compared, or no value is typed
 
 
 class Refusal(Exception):
@@ -93,6 +93,12 @@ def _number(words: str, holds: Callable[[float], bool]) -> Kind:
 
 def _one_of(names: Sequence[str]) -> Kind:
     return Kind(", ".join(names), lambda v: v in names)
+
+
+def _like(own: Value) -> Kind:
+    """What is of the kind of a field's own value."""
+    kinds: tuple[type, ...] = (int, float) if _is_number(own) else (type(own),)
+    return Kind(f"of the kind of {own!r}, the task's own", lambda v: own is None or v is None or isinstance(v, kinds))
 
 
 SHARE = _number("shares of at least 0 and below 1", lambda v: 0 <= v < 1)
@@ -228,8 +234,9 @@ def _classes(task: Task) -> Mlp:
 
 def _noisy(task: Task, share: float) -> Task:
     own = _classes(task)
+    at = next((i for i, step in enumerate(own.preprocessing) if isinstance(step, LabelNoise)), 0)
     rest = [step for step in own.preprocessing if not isinstance(step, LabelNoise)]
-    return _preprocessed(own, [*[LabelNoise(float(share))] * (share > 0), *rest])
+    return _preprocessed(own, [*rest[:at], *[LabelNoise(float(share))] * (share > 0), *rest[at:]])
 
 
 def _fraction(task: Task, share: float) -> Task:
@@ -355,6 +362,6 @@ def get(name: str, task: Task) -> Axis:
     if name not in turned:
         raise unknown("axis", name, [*AXES, *turned])
     return Axis(
-        name, name, f"what {name} does", CATEGORICAL, lambda _: (), ANYTHING,
+        name, name, f"what {name} does", CATEGORICAL, lambda _: (), _like(getattr(task, name)),
         task=lambda task, value: replace(task, **{name: value}), comparable=name != "loss",
     )  # fmt: skip

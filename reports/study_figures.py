@@ -142,8 +142,9 @@ def _values(ax: Axes, told: Turned) -> None:
     """The values under a chart, the base in bold."""
     about = told.studied.about
     texts: Sequence[str] = [point.text for point in told.points]
-    slanted = about.scale == "categorical" and sum(map(len, texts)) > 44
-    ax.set_xticks(told.positions, texts, rotation=25 if slanted else 0, ha="right" if slanted else "center")
+    if sum(map(len, texts)) > 40:  # words as long as these go over several lines
+        texts = [text.replace("_", "_\n") for text in texts]
+    ax.set_xticks(told.positions, texts)
     if about.own:
         own = ax.get_xticklabels()[about.base]
         own.set_fontweight("bold")

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from bench import stats
+from bench.edges import edges
 from bench.records import Record
 from bench.stats.scaling import PowerLaw
 from reports.tables import chance, number
@@ -261,12 +262,31 @@ def limits(told: Turned) -> list[str]:
         said.append("The setting that is transferred is the median of all replicates' at the base, and so less a "
                     "matter of luck than each replicate's own search: beside it, tuning anew can come out worse, "
                     "as at the base itself.")  # fmt: skip
+    if narrow := at_edges(told):
+        said.append(f"At the edge of its search space, which may be too narrow there: {'; '.join(narrow)}.")
     lost = [f"{name} at {_text(told, v)}" for o, name in enumerate(told.optimizers) for v in range(len(told.points))
             if told.cells.diverged[v, o].max(initial=0.0) > 0]  # fmt: skip
     if lost:
         said.append(f"Some final runs diverged and count as the worst there is: {', '.join(lost[:12])}.")
     said += [f"Missing: {name}: {why}" for name, why in told.studied.failed.items()]
     return said
+
+
+def at_edges(told: Turned) -> list[str]:
+    """Where the best setting by validation loss lies at an edge of what was searched, so that more could be had."""
+    about, found = told.studied.about, list[str]()
+    at = {
+        (point.run, edge.task, edge.optimizer): f"{edge.side} {edge.hyperparameter}"
+        for point in about.points
+        if about.tuned and point.run in told.studied.runs
+        for edge in edges(told.studied.runs[point.run])
+        if edge.selected_by == "valid"
+    }
+    for name in about.optimizers:
+        own = [(p.text, at[place]) for p in about.points if (place := (p.run, p.task, p.optimizers[name])) in at]
+        by = {which: [text for text, words in own if words == which] for _, which in own}
+        found += [f"{name} at {listed(texts)} ({which})" for which, texts in by.items()]
+    return found
 
 
 def lines(told: Turned) -> Sequence[str]:

@@ -97,6 +97,13 @@ def test_the_tasks_own_value_is_found() -> None:
         ("width", "mnist_5k", [8, 8], "8 alone is no study; give two values or more"),
         ("dropout", "mnist_5k", [0, 1.5], "1.5 does not go: .*dropout must be at least 0 and below 1"),
         ("dropout", "mnist_5k", None, "study dropout: a field has no usual values; give some"),
+        (
+            "l2",
+            "mnist_5k",
+            ["much", 0.1],
+            "'much' is not among its values, which are of the kind of 0.0, the task's own",
+        ),
+        ("augment", "mnist_5k", ["a", "b"], "a study holds this field of a task"),
         ("metric", "mnist_5k", ["a", "b"], "a study holds this field of a task; turn one of batch_size"),
         ("widht", "mnist_5k", None, "there is no axis 'widht'; did you mean width"),
     ],
@@ -106,6 +113,11 @@ def test_bad_values_are_refused_in_a_line(axis: str, task: str, values: list[obj
         study.plan(axis, task, values=values)
     assert "\n" not in str(refused.value)
     assert axis in str(refused.value)
+
+
+def test_noise_that_is_there_is_turned_where_it_is() -> None:
+    planned = study.plan("label-noise", "mnist_5k_noisy", values=[0.0, 0.4])
+    assert (planned.base, planned.own) == (1, True)
 
 
 def test_what_is_no_network_has_its_fields_and_no_width() -> None:

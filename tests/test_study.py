@@ -258,6 +258,22 @@ def test_what_is_missing_leaves_a_page(lost: str, moved: bool, width: studied.St
         assert study_figures.pictures(told)
 
 
+def test_settings_at_the_edge_of_their_space_are_named(width: studied.Studied) -> None:
+    run = width.runs["retuned"]
+    moved = []
+    for unit in run.units:
+        arrays = dict(unit.arrays)
+        if unit.meta["optimizer"] == "sgd" and unit.meta["task"].endswith("width=4)"):
+            arrays["position/learning_rate"] = np.where(
+                np.arange(2) == arrays["selected/valid"], 1.0, arrays["position/learning_rate"] / 2
+            )
+        moved.append(replace(unit, arrays=arrays))
+    told = turned(replace(width, runs={**width.runs, "retuned": replace(run, units=moved)}))
+    assert "sgd at 4 (upper learning_rate)" in study_words.at_edges(told)
+    assert any("may be too narrow there: sgd at 4" in words for words in study_words.limits(told))
+    assert "sgd at 4 (upper learning_rate)" not in study_words.at_edges(turned(width))
+
+
 # The whole command
 
 

@@ -12,10 +12,11 @@ const shown = () => DATA.optimizers.map((_, o) => o).filter((o) => !hidden.has(o
 
 function valueAxis() {
   const all = DATA.positions, span = Math.max(...all) - Math.min(...all) || 1;
-  const long = DATA.texts.join("").length > 48;
+  const broken = DATA.texts.join("").length > 40; // words as long as these go over several lines
+  const text = (value) => (broken ? plain(value).replaceAll("_", "_<br>") : plain(value));
   return axis(plain(DATA.label), {
-    tickvals: all, ticktext: DATA.texts.map((text, v) => (v === DATA.base ? `<b>${plain(text)}</b>` : plain(text))),
-    range: [Math.min(...all) - 0.06 * span, Math.max(...all) + 0.06 * span], zeroline: false, tickangle: long ? -25 : 0,
+    tickvals: all, ticktext: DATA.texts.map((value, v) => (v === DATA.base ? `<b>${text(value)}</b>` : text(value))),
+    range: [Math.min(...all) - 0.06 * span, Math.max(...all) + 0.06 * span], zeroline: false, tickangle: 0,
   });
 }
 
