@@ -251,7 +251,11 @@ def _row(found: Finding) -> dict[str, Any]:
         "sentence": sentence(found),
         "missed": _missed(found),
     }
-    kept = {name: value.replace(" %", "\N{NO-BREAK SPACE}%") for name, value in row.items() if isinstance(value, str)}
+    kept = {
+        name: value.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        for name, value in row.items()
+        if isinstance(value, str)
+    }
     return {**row, **kept, "strip": strips.strip(found)}
 
 

@@ -65,8 +65,7 @@ def _plan(found: "Sequence[Finding]", family: int, say: Callable[[str], None]) -
         replicates = verdicts.needed(effect, sd, LEVEL / family)
         say(
             f"{one.rule.name} {one.claim.name}: sd {sd:.3g}, {replicates} replicates show a difference of "
-            f"{one.claim.measure.said(effect, named=True)} with a power of 80 %; there are {one.claim.pilot:.3g} and "
-            f"{one.planned:.0%} in its entry"
+            f"{one.claim.measure.said(effect, named=True)} with a power of 80 %; its entry says sd {one.claim.pilot:g}"
         )
 
 
@@ -107,9 +106,6 @@ def _document(told: "Told", folder: Path) -> None:
 
 
 def _facts(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """What the page says of the machine and of the time."""
-    walls = [manifest["wall"] for manifest in manifests if manifest.get("wall")]
-    seconds = sum(wall["sweep_s"] for wall in walls)
+    """What the page says of where it was measured."""
     environment = manifests[0].get("environment", {})
-    told = [(name, str(environment[name])) for name in ENVIRONMENT if name in environment]
-    return [("sweeps", f"{seconds:.0f} s, each folder's last"), *told] if walls else told
+    return [(name, str(environment[name])) for name in ENVIRONMENT if name in environment]

@@ -49,7 +49,8 @@ class Measure(ABC):
             size = f"{100 * abs(gain):.1f} points"
             return size if named else f"{size} {'more' if gain >= 0 else 'less'}"
         if named:
-            return f"{100 * -np.expm1(-gain):.0f} %"
+            size = 100 * -np.expm1(-gain)
+            return f"{size:.0f} %" if size >= 1 else f"{size:.1f} %"
         share = 100 * abs(np.expm1(-gain))
         return f"{share:.{0 if share >= 100 else 1}f} % {'less' if gain >= 0 else 'more'}"
 

@@ -74,29 +74,32 @@ def _against(arm: str, name: str, words: str, gap: float, loss: float) -> tuple[
 OVERFITTING = Rule(
     name="overfitting",
     statement="Smaller networks, more data and regularization (L2, dropout) help against overfitting.",
-    source="Goodfellow, Bengio & Courville, 2016, Deep Learning, 5.2 and chapter 7; Srivastava et al., 2014, JMLR 15",
+    source=(
+        "Goodfellow, Bengio & Courville, 2016, Deep Learning, section 5.2 and chapter 7; dropout: Srivastava et al., "
+        "2014, JMLR 15:1929-1958"
+    ),
     experiments=(
         Experiment(
             name="remedies",
             words=(
                 "A network with 64 hidden units on 700 digits of MNIST at 14×14, 60 passes over them, as it is and "
-                "with one remedy: 16 hidden units, all 3,500 digits (as many steps), an L2 penalty of 0.01, or half "
-                "of the hidden units dropped. Learning rates are chosen by validation loss, which alone keeps many "
-                "from overfitting."
+                "with one remedy: 16 hidden units, all 3,500 digits (as many steps), an L2 penalty of 0.003, or a "
+                "quarter of the hidden units dropped. Validation loss chose these strengths in the pilot, of 0.0003 "
+                "to 0.01 and of 0.1 to 0.5, and it chooses learning rates, which alone keeps many from overfitting."
             ),
             arms={
                 "as it is": Arm(OVERFITS, ADAM),
                 "smaller network": Arm(replace(OVERFITS, widths=(196, 16, 10)), ADAM),
                 "more data": Arm(replace(OVERFITS, preprocessing=_digits(1.0)), ADAM),
-                "L2": Arm(replace(OVERFITS, l2=1e-2), ADAM),
-                "dropout": Arm(replace(OVERFITS, dropout=0.5), ADAM),
+                "L2": Arm(replace(OVERFITS, l2=3e-3), ADAM),
+                "dropout": Arm(replace(OVERFITS, dropout=0.25), ADAM),
             },
             varies=("widths", "preprocessing", "l2", "dropout"),
             claims=(
                 *_against("smaller network", "smaller", "A smaller network", 0.28, 0.0497),
                 *_against("more data", "data", "Five times as much data", 0.235, 0.0483),
-                *_against("L2", "l2", "An L2 penalty", 0.0281, 0.0134),
-                *_against("dropout", "dropout", "Dropout", 0.195, 0.032),
+                *_against("L2", "l2", "An L2 penalty", 0.0441, 0.0574),
+                *_against("dropout", "dropout", "Dropout", 0.0742, 0.0217),
             ),
             replicates=24,
         ),
