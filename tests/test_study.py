@@ -247,7 +247,7 @@ def test_a_gap_that_opens_is_told(width: studied.Studied) -> None:
     assert "between training and validation rows is not shown to differ between 2 and 16" in study_words._gap(told)
     train = metrics([[0.7, 0.7], [0.8, 0.7], [0.9, 0.7]], noise=0.02)
     opened = replace(told, cells=replace(told.cells, train=train, valid=np.full(train.shape, 0.7)))
-    assert study_words._gap(opened).endswith("is wider at 16 than at 2 for sgd.")
+    assert study_words._gap(opened).endswith("is larger at 16 than at 2 for sgd.")
 
 
 @pytest.mark.parametrize("lost", ["value", "base", "optimizer", "replicates", "all"])
