@@ -17,6 +17,7 @@ from typing import Any
 from bench import results
 from bench.errors import UserError
 from bench.files import Unreadable, json_of, write_atomically
+from bench.layout import unfit_name
 from bench.records import Record
 from bench.results import Results
 
@@ -136,5 +137,7 @@ def load(folder: Path) -> Studied:
         raise UserError(
             f"{path} is damaged; the same `optgrid study` makes it anew: finished units are kept"
         ) from error
+    if any(unfit_name(point.run) for point in (*about.points, *about.transferred)):
+        raise UserError(f"{path} names runs that are none of its own; the same `optgrid study` makes it anew")
     names = dict.fromkeys(point.run for point in (*about.points, *about.transferred))
     return Studied(folder, about, {name: results.load(folder / name) for name in names if (folder / name).is_dir()})

@@ -182,7 +182,7 @@ def _gap(told: Turned) -> str:
     change = (stats.t_interval(gap[-1])[0] - stats.t_interval(gap[0])[0]).tolist()
     named = {
         words: [told.optimizers[o] for o, by in enumerate(change) if p[o] <= stats.LEVEL and sign * by > 0]
-        for words, sign in (("wider", 1), ("narrower", -1))
+        for words, sign in (("larger", 1), ("smaller", -1))
     }
     first, last = _text(told, 0), _text(told, -1)
     parts = [f"{words} at {last} than at {first} for {listed(who)}" for words, who in named.items() if who]

@@ -162,6 +162,13 @@ def test_the_page_says_what_the_numbers_say(width: studied.Studied) -> None:
     assert any("over 3 replicates" in words for words in study_words.limits(told))
 
 
+def test_a_description_that_points_elsewhere_is_refused(width: studied.Studied, tmp_path: Path) -> None:
+    points = [replace(width.about.points[0], run="../elsewhere"), *width.about.points[1:]]
+    studied.write(tmp_path, replace(width.about, points=points))
+    with pytest.raises(UserError, match="names runs that are none of its own"):
+        studied.load(tmp_path)
+
+
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no study in"):
         studied.load(tmp_path)
@@ -240,7 +247,7 @@ def test_a_gap_that_opens_is_told(width: studied.Studied) -> None:
     assert "between training and validation rows is not shown to differ between 2 and 16" in study_words._gap(told)
     train = metrics([[0.7, 0.7], [0.8, 0.7], [0.9, 0.7]], noise=0.02)
     opened = replace(told, cells=replace(told.cells, train=train, valid=np.full(train.shape, 0.7)))
-    assert study_words._gap(opened).endswith("is wider at 16 than at 2 for sgd.")
+    assert study_words._gap(opened).endswith("is larger at 16 than at 2 for sgd.")
 
 
 @pytest.mark.parametrize("lost", ["value", "base", "optimizer", "replicates", "all"])
