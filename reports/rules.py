@@ -86,6 +86,12 @@ def difference_words(found: Finding) -> str:
     return f"{said(est.mean)} ({_span(said(est.low), said(est.high))})"
 
 
+def _turned(found: Finding) -> str:
+    """The same difference as the arm that came out better has it: 50 % more of the one is 33 % less of the other."""
+    said, est = found.claim.measure.said, found.estimate
+    return f"{said(-est.mean)} ({_span(said(-est.high), said(-est.low))})"
+
+
 def _span(low: str, high: str) -> str:
     """Two ends, the direction said once where it is one."""
     one, other = low.rpartition(" ")[2], high.rpartition(" ")[2]
@@ -111,9 +117,12 @@ def _meaning(found: Finding) -> str:
     if found.verdict == verdicts.NONE:
         smaller = " A smaller one is shown." if found.p <= LEVEL else ""
         return f"A difference of {what} or more is ruled out, either way (p {_p(found.p_equal)}).{smaller}"
-    if found.verdict in (verdicts.HOLDS, verdicts.AGAINST):
-        size = est.low if found.verdict == verdicts.HOLDS else -est.high
-        return f"It is {what} or more." if size >= effect else f"Whether it is {what} or more is not shown."
+    if found.verdict == verdicts.HOLDS:
+        return f"It is {what} or more." if est.low >= effect else f"Whether it is {what} or more is not shown."
+    if found.verdict == verdicts.AGAINST:
+        shown = "which is" if -est.high >= effect else "and whether it is"
+        so = "" if -est.high >= effect else " is not shown"
+        return f"Seen from the other side it is {_turned(found)}, {shown} {what} or more{so}."
     return (
         f"Neither a difference nor that there is none of {what} is shown; with a power of 80 % one of "
         f"{found.claim.measure.said(found.smallest, named=True)} would have been seen."

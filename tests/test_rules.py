@@ -390,6 +390,27 @@ def test_the_command_refuses_a_rule_that_is_not_there(capsys: pytest.CaptureFixt
     assert "nonsense" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["relu", "--write", "docs"], "without names"), (["--write", "nowhere"], "is not there")]
+)
+def test_what_could_not_be_written_is_refused_at_once(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rules", *arguments, "--out", str(tmp_path / "runs")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_pilot_says_how_many_replicates_are_needed(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rules", tiny, "--pilot", "--out", str(tmp_path), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"pilot_tiny loss: sd [\d.]+, \d+ replicates show a difference of 10 % with a power of 80 %", said)
+    assert len(list(tmp_path.rglob("*.npz"))) == 2 * running.PILOT
+
+
 # What is said
 
 
@@ -411,9 +432,15 @@ def finding(gains: np.ndarray, measure: Measure, effect: float) -> judging.Findi
     ("mean", "words", "more"),
     [
         (0.5, "holds", "It is 10 % or more."),
-        (-0.5, "the opposite holds", "It is 10 % or more."),
+        (
+            -0.5,
+            "the opposite holds",
+            "Seen from the other side it is 39.3 % less (38.8 % to 39.9 % less), which is 10 %",
+        ),
+        (-0.11, "the opposite holds", "and whether it is 10 % or more is not shown."),
+        (-0.05, "the opposite holds, by less than 10 %", "A smaller one is shown."),
         (0.11, "holds", "Whether it is 10 % or more is not shown."),
-        (0.05, "no difference of 10 %", "A smaller one is shown."),
+        (0.05, "holds, by less than 10 %", "A smaller one is shown."),
         (0.0, "no difference of 10 %", "is ruled out"),
     ],
 )
@@ -440,7 +467,7 @@ def test_the_summary_counts() -> None:
 
 def test_the_table_of_the_documentation_is_of_all_claims_as_they_were_measured() -> None:
     text = (ROOT / "docs/rules.md").read_text()
-    measured = list(csv.DictReader((ROOT / "docs/rules.csv").open()))
+    measured = list(csv.DictReader(io.StringIO((ROOT / "docs/rules.csv").read_text())))
     lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| rule", "| ---"))]
     assert [(row["rule"], row["claim"]) for row in measured] == [(r.name, c.name) for r, _, c in CLAIMS]
     assert [row["words"] for row in measured] == [claim.words for _, _, claim in CLAIMS]
@@ -448,7 +475,10 @@ def test_the_table_of_the_documentation_is_of_all_claims_as_they_were_measured()
         rule, words, said, difference, *_ = [cell.strip() for cell in line.strip("|").split("|")]
         assert (rule, words) == (row["rule"], row["words"])
         assert difference == f"{row['measure']}: {row['in_words']}"
-        short = {"against": "the opposite holds", "no difference": f"no difference of {row['named_effect']}"}
+        effect = row["named_effect"]
+        way = "holds" if float(row["difference"]) > 0 else "the opposite holds"
+        small = f"{way}, by less than {effect}" if float(row["p_holm"]) <= LEVEL else f"no difference of {effect}"
+        short = {"against": "the opposite holds", "no difference": small}
         assert said == f"**{short.get(row['verdict'], row['verdict'])}**"
         assert float(row["power"]) >= verdicts.POWER or row["verdict"] != verdicts.UNDECIDED
     assert re.search(r"measured on \d{4}-\d\d-\d\d", text.replace("\n", " ").lower())

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from bench.rules.running import Performed
     from reports.rules import Told
 
-ENVIRONMENT = ("cpu", "cores", "system", "python", "jax", "commit")
+DOCUMENT = "rules.md"
+ENVIRONMENT = ("cpu", "cores", "system", "python", "jax")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     say = lambda words: console.print(words, markup=False, soft_wrap=True)  # noqa: E731
     rules = catalogue.chosen(args.rule)
+    if args.write is not None:
+        _check_document(args.write, whole=len(rules) == len(catalogue.RULES) and not args.pilot)
     for rule in rules:
         rule.check()
     if args.pilot:
@@ -53,6 +56,20 @@ def main(args: argparse.Namespace) -> int:
     for name, why in done.failed.items():
         print(f"failed: {shown(name)}: {shown(why)}", file=sys.stderr)
     return int(bool(done.failed))
+
+
+def _check_document(folder: Path, whole: bool) -> None:
+    """Refuses what could not be written in the end, before anything is run.
+
+    Raises:
+      UserError: there is no document to put a table into, or not all rules are run.
+    """
+    from bench.errors import UserError
+
+    if not whole:
+        raise UserError("--write puts all rules into the documentation; give it without names and without --pilot")
+    if not (folder / DOCUMENT).is_file():
+        raise UserError(f"--write puts a table into {folder / DOCUMENT}, which is not there; give its folder")
 
 
 def _plan(found: "Sequence[Finding]", family: int, say: Callable[[str], None]) -> None:
@@ -89,17 +106,14 @@ def _document(told: "Told", folder: Path) -> None:
     """Puts the table into the documentation.
 
     Raises:
-      UserError: there is no rules.md to put it into, or it has no place for it.
+      UserError: it has no place for the table.
     """
     from datetime import UTC, datetime
 
-    from bench.errors import UserError
     from bench.files import write_atomically
     from reports import rules
 
-    file = folder / "rules.md"
-    if not file.is_file():
-        raise UserError(f"--write puts a table into {file}, which is not there; give the folder of the documentation")
+    file = folder / DOCUMENT
     text = rules.documented(file.read_text(), told, datetime.now(UTC).date().isoformat())
     write_atomically(file, text.encode())
     write_atomically(folder / "rules.csv", rules.to_csv(told).encode())
