@@ -8,7 +8,6 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass, field
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +50,9 @@ def parse(spec: str) -> Spec:
     Raises:
       SpecError: the brackets do not hold `name=value` pairs of plain Python values.
     """
-    spec = spec.strip()
-    head, brackets = _split(spec)
+    head, bracket, arguments = spec.strip().partition("(")
     target, _, attr = head.strip().partition(":")
-    return Spec(target, attr or None, _fixed(brackets) if brackets else {})
-
-
-def _split(spec: str) -> tuple[str, str]:
-    """What stands before the brackets, and these; a path may have brackets of its own, as `my (copy)/mine.py` has."""
-    head, bracket, rest = spec.partition("(")
-    if bracket and "/" in rest and ".py" in rest:
-        path, ending, after = spec.rpartition(".py")
-        attr, bracket, arguments = after.partition("(")
-        return f"{path}{ending}{attr}", bracket + arguments
-    return head, bracket + rest
+    return Spec(target, attr or None, _fixed(bracket + arguments) if bracket else {})
 
 
 def _fixed(brackets: str) -> dict[str, object]:
@@ -112,13 +100,13 @@ def module_of(spec: Spec) -> Any:
     try:
         if not spec.is_path:
             return importlib.import_module(spec.target)
-        loader = SourceFileLoader(f"_file_{path.stem}", str(path))
-        found = importlib.util.spec_from_loader(loader.name, loader)
+        name = f"_file_{path.stem}"
+        found = importlib.util.spec_from_file_location(name, path)
         assert found is not None
+        assert found.loader is not None
         module = importlib.util.module_from_spec(found)
-        sys.modules[loader.name] = module  # dataclasses and pickles of the file's own classes look here
-        # Not from bytecode: Python would take that of before for a file edited within a second to the same size.
-        exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
+        sys.modules[name] = module  # dataclasses and pickles of the file's own classes look here
+        found.loader.exec_module(module)
         return module
     except (Exception, SystemExit) as error:
         raise SpecError(f"{path} does not import: {type(error).__name__}: {error}") from error

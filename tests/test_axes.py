@@ -70,7 +70,8 @@ def test_the_tasks_own_value_is_found() -> None:
             found[name] = planned.setups[planned.base].value
     assert found == {
         "width": 32, "depth": 1, "activation": "relu", "initialiser": "glorot_uniform", "batch-size": 128,
-        "schedule": "constant", "loss": "softmax_cross_entropy", "preprocessing": "own", "augmentation": "none",
+        "schedule": "constant", "selection": "valid", "loss": "softmax_cross_entropy", "preprocessing": "own",
+        "augmentation": "none",
         "label-noise": 0, "data-fraction": 1, "missing-values": 0, "regularization": 0, "budget": 270,
     }  # fmt: skip
 

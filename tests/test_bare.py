@@ -1,6 +1,5 @@
 """Bare functions as optimizers: what is guessed of them, what is said of it, and what is refused."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -183,27 +182,6 @@ def test_a_run_searches_what_was_guessed(tmp_path: Path) -> None:
     program = jobs._program("breast_cancer", spec, protocol, expected, 1)
     assert words(program.optimizer.space) == words(_bare.get(spec).space)
     assert set(program.optimizer.space) == {"learning_rate", "momentum"}
-
-
-def test_an_edit_within_a_second_counts(tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    text = "import optax\n\n\ndef mine(learning_rate=0.1):\n    return optax.sgd(learning_rate)\n"
-    for value in ("0.1", "0.2"):
-        file.write_text(text.replace("0.1", value))
-        os.utime(file, (10**9, 10**9))
-        assert _bare.get(str(file)).defaults["learning_rate"] == float(value)
-    assert not (tmp_path / "__pycache__").exists()
-
-
-@pytest.mark.parametrize("end", ["", ":mine", "(b2=0.5)", ":mine(b2=0.5)"])
-def test_a_path_may_have_brackets(tmp_path: Path, end: str) -> None:
-    folder = tmp_path / "my (copy)"
-    folder.mkdir()
-    code = "import optax\n\n\ndef mine(learning_rate=0.1, b2=0.9):\n    return optax.adam(learning_rate, b2=b2)\n"
-    (folder / "mine.py").write_text(code)
-    found = _bare.get(f"{folder}/mine.py{end}")
-    assert found.name == f"mine{end}"
-    assert ("b2" in found.fixed) == ("b2" in end)
 
 
 DOC = Path(__file__).parent.parent / "docs" / "add-an-optimizer.md"

@@ -202,6 +202,7 @@ def test_ctrl_c_finishes_what_is_at_hand(command: Command) -> None:
     assert len(stamps(command.run)) == (before + after).count("\n[")
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_stops_at_once(command: Command) -> None:
     command.process.send_signal(signal.SIGINT)
     command.says("stopping")

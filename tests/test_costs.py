@@ -194,6 +194,7 @@ def test_a_machines_speed_is_measured_once_and_then_known(monkeypatch: pytest.Mo
     assert len(told) == 2
 
 
+@pytest.mark.slow
 def test_the_jobs_give_every_cost_that_the_table_has() -> None:
     overhead, told = probe.done(
         [probe.OverheadJob("breast_cancer"), probe.CostJob("breast_cancer(steps=20)", ["sgd", "sam"], rounds=1)]

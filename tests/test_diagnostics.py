@@ -265,6 +265,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str,
     return made, before
 
 
+@pytest.mark.slow
 def test_diagnostics_come_only_when_asked_for_and_change_nothing(folder: tuple[Path, Mapping[str, bytes]]) -> None:
     made, before = folder[0], dict(folder[1])
     assert not [name for name in before if name.startswith(("diagnostics", "landscapes"))]
@@ -296,6 +297,7 @@ def test_what_is_recorded_is_of_the_run_that_was_kept(folder: tuple[Path, Mappin
         assert set(landscape.meta["optimizers"]) == set(sorted(ends, key=lambda name: ends[name])[:2])
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_damaged_or_of_other_code_is_recorded(
     folder: tuple[Path, Mapping[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +322,7 @@ def test_only_what_is_missing_damaged_or_of_other_code_is_recorded(
     assert len(diagnosing.undiagnosed(made, grid, grid.fingerprints())) == 8
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_named_and_the_run_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "fragile.py"
     file.write_text(

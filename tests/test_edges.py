@@ -142,6 +142,7 @@ class Told(Watcher):
         self.found.append(found)
 
 
+@pytest.mark.slow
 def test_spaces_are_widened_until_the_best_setting_is_inside(tmp_path: Path) -> None:
     file = tmp_path / "narrow.py"
     file.write_text(NARROW)

@@ -94,6 +94,7 @@ def test_commands_name_every_file_that_is_no_record(folder: Path, capsys: pytest
     assert all(name in page for name in names.values())
 
 
+@pytest.mark.slow
 def test_what_a_run_lacks_is_computed_again_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a manifest and step times that are damaged too, and a report's stamp that is a folder."""
     broken = ("a pipe", "a link to itself", "a bomb that lies", "a floor that is not a number")

@@ -73,6 +73,7 @@ def test_twice_as_fast_is_half_as_long() -> None:
     assert twice["worker_mib"] == pytest.approx(once["worker_mib"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_what_a_folder_holds_is_not_counted(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     experiment.run("smoke", out=folder, workers=1, timed=False, trials=2, seeds=1, steps=10)

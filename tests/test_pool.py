@@ -260,7 +260,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("then", [Hang(), Leave()])
 def test_what_a_job_started_ends_with_its_worker(tmp_path: Path, then: Job) -> None:
-    outcomes([Breed(tmp_path / "pid", then)], timeout=5)
+    outcomes([Breed(tmp_path / "pid", then)], timeout=2)
     end = time.monotonic() + 5  # for the system to do it
     while alive(int((tmp_path / "pid").read_text())) and time.monotonic() < end:
         time.sleep(0.02)

@@ -103,6 +103,7 @@ def test_own_code_that_cannot_be_had_is_said_before(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory() as temporary:  # which others may look into, unlike that of pytest
         Path(temporary).chmod(0o755)

@@ -234,6 +234,7 @@ def test_the_suites_own_speed_is_shown_beside_its_goals(whole: Results) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_newer_microbenchmarks_make_a_report_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "FORMATS", ("svg",))
     results = run(tmp_path / "core")

@@ -151,6 +151,7 @@ def test_the_figures_are_there_only_then(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", [np.nan, np.inf, -1.0, 0.0])
+@pytest.mark.slow
 def test_runs_that_diverged_are_drawn_as_gaps(tmp_path: Path, level: float) -> None:
     results = diagnosed(tmp_path, level)
     assert all(len(told["traces"]) == len(OPTIMIZERS) for told in why(results))
@@ -159,6 +160,7 @@ def test_runs_that_diverged_are_drawn_as_gaps(tmp_path: Path, level: float) -> N
             assert len(drawing.render(picture)["svg"]) > 5_000
 
 
+@pytest.mark.slow
 def test_a_report_is_made_anew_when_diagnostics_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "FORMATS", ("svg",))
     results = run(tmp_path, fingerprints=PRINTS)

@@ -361,6 +361,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return rule.name
 
 
+@pytest.mark.slow
 def test_the_command_runs_a_rule_and_reports_it(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

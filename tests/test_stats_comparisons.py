@@ -40,6 +40,7 @@ def test_false_discovery_by_hand() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([0.0, 1e-3, 0.01, 0.02, 0.05, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=9))
+@pytest.mark.slow
 def test_corrections_are_those_of_other_packages(p: list[float]) -> None:
     assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
     assert stats.false_discovery(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])

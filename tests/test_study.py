@@ -64,6 +64,7 @@ def test_each_protocol_has_a_folder() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_task_of_a_file_is_turned_by_its_spec(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("from tests.toy import Quadratic\n\ntask = Quadratic(name='mine', steps=8)\n")
@@ -99,6 +100,7 @@ def test_a_plan_is_predicted(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_study_goes_through_the_same_records(width: studied.Studied) -> None:
     about = width.about
     assert [point.task for point in about.points] == [f"diabetes(steps=20, width={w})" for w in (2, 4, 16)]
@@ -284,6 +286,7 @@ def test_settings_at_the_edge_of_their_space_are_named(width: studied.Studied) -
 # The whole command
 
 
+@pytest.mark.slow
 def test_a_command_from_end_to_end(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "bench", "study", "dropout", "--task", TASK, "--values", "0,0.2,0.5",
