@@ -281,6 +281,7 @@ def test_diagnostics_come_only_when_asked_for_and_change_nothing(folder: tuple[P
     }
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_of_the_run_that_was_kept(folder: tuple[Path, Mapping[str, bytes]]) -> None:
     found = results.load(folder[0])
     recorded = traces.load(found)
@@ -405,6 +406,7 @@ def trace_of(folder: tuple[Path, Mapping[str, bytes]]) -> traces.Trace:
         ({}, {"chosen": np.zeros(1)}, "has no array chosen"),
     ],
 )
+@pytest.mark.slow
 def test_a_trace_that_is_none_is_refused(
     folder: tuple[Path, Mapping[str, bytes]], meta: dict[str, Any], arrays: dict[str, np.ndarray], words: str
 ) -> None:
@@ -420,6 +422,7 @@ def test_a_trace_that_is_none_is_refused(
         traces.encode(replace(whole, meta={**whole.meta, **meta}, arrays={**whole.arrays, **arrays}))
 
 
+@pytest.mark.slow
 def test_a_trace_under_another_name_is_refused(folder: tuple[Path, Mapping[str, bytes]], tmp_path: Path) -> None:
     whole = trace_of(folder)
     path = traces.trace_file(tmp_path, "t", "o")

@@ -100,7 +100,6 @@ def test_a_plan_is_predicted(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_study_goes_through_the_same_records(width: studied.Studied) -> None:
     about = width.about
     assert [point.task for point in about.points] == [f"diabetes(steps=20, width={w})" for w in (2, 4, 16)]
