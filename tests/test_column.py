@@ -51,6 +51,7 @@ def test_nothing_is_cut_off(pictures: list[Picture]) -> None:
         assert all(inside.contains(*box.min) and inside.contains(*box.max) for box in boxes)
 
 
+@pytest.mark.slow
 def test_captions_lie_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "FORMATS", ("svg", "png"))
     reports.ensure(run(tmp_path))

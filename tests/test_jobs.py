@@ -44,6 +44,7 @@ def close(one: Record, other: Record) -> None:
         np.testing.assert_allclose(other.arrays[name], array, rtol=AGREE, atol=AGREE, err_msg=name)
 
 
+@pytest.mark.slow
 def test_wider_programs_need_more() -> None:
     needed = [needs(program(lanes)) for lanes in (1, 2, 4, 8)]
     assert 0 < needed[0] < needed[1] < needed[2] < needed[3]

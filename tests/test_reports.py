@@ -328,7 +328,12 @@ def odd_runs(folder: Path) -> Mapping[str, Results]:
     }
 
 
-@pytest.mark.parametrize("name", list(odd_runs(Path())))
+OFTEN = ("one task", "one unit", "missing", "diverged", "all diverged", "nothing")  # of the odd runs: the oddest
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in odd_runs(Path())]
+)
 def test_odd_runs_have_a_report(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "FORMATS", ("svg",))
     results = odd_runs(tmp_path)[name]

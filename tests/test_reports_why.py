@@ -134,6 +134,7 @@ def test_what_is_damaged_or_failed_is_named(tmp_path: Path) -> None:
     assert "landscapes/prices.npz" in html
 
 
+@pytest.mark.slow
 def test_the_figures_are_there_only_then(tmp_path: Path) -> None:
     results = diagnosed(tmp_path / "run")
     both = boards.boards(results)
