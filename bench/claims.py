@@ -3,6 +3,8 @@
 A claim is a lock that the system lets go when its process ends, however it ends, so that none outlives a killed run.
 """
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from bench.errors import UserError
 from bench.files import explain
 
 FOLDER = ".claims"
+LOOK_S = 0.2  # seconds between looks at whether a claim was let go
+PATIENCE_S = 5.0  # after which what is waited for is said
 
 
 class Claims:
@@ -39,11 +43,24 @@ class Claims:
             lock.acquire()
         except Timeout:
             return False
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # so filelock says that the file system has none
             raise UserError(f"{self._folder} is on a file system without locks; choose another with --out") from error
         except OSError as error:
             raise UserError(explain(error, path)) from error
         self._held[name] = lock
+        return True
+
+    def wait(self, name: str, stop: Callable[[], bool], say: Callable[[], None]) -> bool:
+        """Takes a claim as soon as it can be had; False if `stop` has it give up before. Where that takes a while, `say`
+        is called, once."""
+        begin, said = time.monotonic(), False
+        while not self.take(name):
+            if stop():
+                return False
+            if not said and time.monotonic() - begin > PATIENCE_S:
+                said = True
+                say()
+            time.sleep(LOOK_S)
         return True
 
     def release(self, name: str) -> None:

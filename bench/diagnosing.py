@@ -6,7 +6,6 @@ a cell that fails is named, and its reason written beside those of units, but th
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ from bench.watching import Watcher
 from bench.worker import Failure
 
 CLAIM = "diagnostics"  # on those of a folder: of several commands one at a time
-WAIT_S = 0.2  # seconds between looks at whether another command has ended
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,9 @@ def diagnose(
       UserError: a file could not be written.
     """
     with closing(Claims(folder)) as claims:
-        while not claims.take(CLAIM):
-            if watcher.stop():
-                return
-            time.sleep(WAIT_S)
+        words = f"waiting for another command on {folder}, which records diagnostics; Ctrl-C ends this one"
+        if not claims.wait(CLAIM, watcher.stop, lambda: watcher.note(words)):
+            return
         queue = _Queue(undiagnosed(folder, grid, prints), homes)
         total = len(queue.waiting)
 
@@ -153,7 +150,10 @@ def diagnose(
             watcher.diagnosing(piece.words, total - len(queue.waiting), total)
             return piece, _job(piece, grid, prints, workers.place)
 
-        for ended in workers.run(draw, lambda _: timeout):
+        def more() -> bool:
+            return bool(queue.waiting) and not watcher.stop()
+
+        for ended in workers.run(draw, lambda _: timeout, more):
             if ended is not None:
                 _keep(folder, ended.tag, ended.outcome, watcher)
 

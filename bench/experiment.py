@@ -10,6 +10,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from bench import diagnosing, failures, machine, preflight, records, results, runner, step_times
+from bench.claims import PATIENCE_S
 from bench.edges import edges
 from bench.errors import Unavailable, UserError
 from bench.files import clear_abandoned
@@ -23,7 +24,6 @@ from bench.task import Task
 from bench.watching import Watcher as Watcher
 
 TIMEOUT_S = 600.0  # for one unit
-PATIENCE_S = 5.0  # after which what is waited for is said
 
 
 class Gather(Interface):

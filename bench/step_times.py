@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from bench.task import Task
 from bench.travel import Place, optimizer_from, task_from
 from bench.worker import Failure
 
-WAIT_S = 0.2  # seconds between looks at whether another command has ended
-PATIENCE_S = 5.0  # after which that it waits is said
 CLAIM = "times"  # on a folder's step times
 
 _Settings = Mapping[str, Mapping[str, float]]  # hyperparameters by optimizer
@@ -91,14 +88,9 @@ def measure(
       note: told what could not be measured, and what is waited for.
     """
     with closing(Claims(folder)) as claims:
-        begin: float | None = time.monotonic()
-        while not claims.take(CLAIM):
-            if stop():
-                return
-            if begin is not None and time.monotonic() - begin > PATIENCE_S:
-                note(f"waiting for another command on {folder}, which measures step times; Ctrl-C ends this one")
-                begin = None
-            time.sleep(WAIT_S)
+        words = f"waiting for another command on {folder}, which measures step times; Ctrl-C ends this one"
+        if not claims.wait(CLAIM, stop, lambda: note(words)):
+            return
         todo = untimed(folder, grid, prints)
         waiting = [part for task in grid.tasks if task.name in todo for part in _parts(task, todo[task.name], grid)]
         at_work: list[_Part] = []

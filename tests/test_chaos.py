@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import bench
-from bench import records, results
+from bench import claims, records, results
 from bench.claims import FOLDER as CLAIMS
 from bench.claims import Claims
 from bench.errors import UserError
@@ -24,6 +24,8 @@ ASKED = {"tasks": ["breast_cancer", "diabetes"], "replicates": 4, "trials": 4, "
 UNITS = len(OPTIMIZERS) * 2 * 4
 CODE = "import sys, bench; bench.run('smoke', out=sys.argv[1], optimizers=sys.argv[2:], timed=False, **{asked})"
 SLOW = pytest.mark.slow
+# Where there is no /proc nothing tells which processes are a run's workers, whose end these tests are about.
+FINDS = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers in /proc")
 
 
 def begun(folder: Path, optimizers: Sequence[str] = OPTIMIZERS) -> subprocess.Popen[bytes]:
@@ -78,7 +80,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @SLOW
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers in /proc")
+@FINDS
 def test_a_run_killed_twenty_times_ends_the_same(undisturbed: Path, tmp_path: Path) -> None:
     folder, rng = tmp_path / "run", random.Random(20)
     kept: dict[str, int] = {}
@@ -103,7 +105,7 @@ def test_a_run_killed_twenty_times_ends_the_same(undisturbed: Path, tmp_path: Pa
 
 
 @SLOW
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers in /proc")
+@FINDS
 def test_workers_that_are_killed_cost_what_they_were_at(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = begun(folder)
@@ -223,6 +225,27 @@ def test_a_claim_is_held_by_one(tmp_path: Path) -> None:
     second.close()
     first.close()
     assert not (tmp_path / CLAIMS).exists()
+
+
+def test_a_claim_is_waited_for_until_it_is_let_go_or_nobody_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(claims, "LOOK_S", 0.0)
+    first, second = Claims(tmp_path), Claims(tmp_path)
+    assert first.take("a")
+    said: list[str] = []
+    stops = iter([False, False, False, True])
+    assert not second.wait("a", lambda: next(stops), lambda: said.append("waiting"))
+    assert said == ["waiting"]
+
+    def let_go() -> bool:
+        first.release("a")
+        return False
+
+    assert second.wait("a", let_go, lambda: None)
+    assert not first.take("a")
+    second.close()
 
 
 def test_a_claim_that_cannot_be_written_is_said(tmp_path: Path) -> None:

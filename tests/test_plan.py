@@ -150,11 +150,11 @@ def test_a_folder_of_another_user_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def closed(_: object) -> int:
-        raise PermissionError(13, "Permission denied", "/root/run/units")
+        raise PermissionError(13, "Permission denied", "run/units")
 
     monkeypatch.setattr("bench.commands.plan.main", closed)
     assert main(["plan"]) == 2
-    assert capsys.readouterr().err == "optgrid: /root/run/units is not open to this user (Permission denied)\n"
+    assert capsys.readouterr().err == "optgrid: run/units is not open to this user (Permission denied)\n"
 
 
 def test_a_gpu_is_not_predicted_from_a_cpus_table(monkeypatch: pytest.MonkeyPatch) -> None:

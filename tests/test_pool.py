@@ -193,6 +193,7 @@ def test_whatever_a_job_raises_is_a_reason_of_a_line() -> None:
     assert len(long.details) == worker.DETAILS
 
 
+# What is tested is a job that forks, which a job cannot do there.
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_job_that_forks_answers_once() -> None:
     forked, after, left, last = outcomes([Fork(False, False), Answer(7), Fork(True, True), Answer(8)], timeout=20)
@@ -257,6 +258,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+# Elsewhere the process's end cannot be seen, as it is nobody's child by then.
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("then", [Hang(), Leave()])
 def test_what_a_job_started_ends_with_its_worker(tmp_path: Path, then: Job) -> None:

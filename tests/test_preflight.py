@@ -102,6 +102,7 @@ def test_own_code_that_cannot_be_had_is_said_before(
     assert {path.name for path in tmp_path.iterdir()} <= {"mine.py", "run"}
 
 
+# A user's own folders are never closed to them for long: it takes two users to test it.
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
 @pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
