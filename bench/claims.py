@@ -51,8 +51,8 @@ class Claims:
         return True
 
     def wait(self, name: str, stop: Callable[[], bool], say: Callable[[], None]) -> bool:
-        """Takes a claim as soon as it can be had; False if `stop` has it give up before. Where that takes a while, `say`
-        is called, once."""
+        """Takes a claim as soon as it can be had; False if `stop` has it give up before. Where that takes a while,
+        `say` is called, once."""
         begin, said = time.monotonic(), False
         while not self.take(name):
             if stop():
