@@ -69,7 +69,8 @@ def test_evil_optimizers_cost_their_own_cells_only(tmp_path: Path, monkeypatch: 
         "smoke", optimizers=optimizers, out="run", timeout=TIMEOUT, memory=2 * machine.LEAST, timed=False, **ASKED
     )
     assert time.monotonic() - begin < 30 + TIMEOUT * len(EVIL)
-    assert {path.name for path in tmp_path.iterdir()} == before | {"run"}
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}  # which Python itself keeps
+    assert left == before | {"run"}
     assert {unit.meta["optimizer"] for unit in found.units} == {"sgd", "adam", "nans"}
     failed = found.manifest["failed"]
     assert sorted(failed) == sorted(f"diabetes--{name}--r0{r}" for name in EVIL for r in range(2))

@@ -99,7 +99,8 @@ def test_own_code_that_cannot_be_had_is_said_before(
         bench.run("smoke", optimizers=["mine.py"], out="run", timeout=3, **SMALL)
     assert words in str(said.value)
     assert time.monotonic() - begin < 30
-    assert {path.name for path in tmp_path.iterdir()} <= {"mine.py", "run"}
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= {"mine.py", "run", "__pycache__"}  # Python itself keeps bytecode beside what is imported
 
 
 # A user's own folders are never closed to them for long: it takes two users to test it.
