@@ -9,15 +9,15 @@ from typing import Any
 from bench import costs, machine
 from bench.errors import UserError
 from bench.grid import Grid, is_own
-from bench.jobs import OpenJob
+from bench.jobs import ImportJob, OpenJob
 from bench.machine import Slot
 from bench.pool import pool
 from bench.protocol import Protocol
 from bench.runner import Plan
 from bench.travel import optimizer_from
-from bench.worker import Failure
+from bench.worker import Failure, Job
 
-IMPORT_S = 120.0  # for an optimizer's file, JAX included
+IMPORT_S = 120.0  # for an optimizer's file, and for JAX before it
 
 
 def check_folder(folder: Path) -> None:
@@ -86,15 +86,18 @@ def check_own(specs: Iterable[str], slots: Sequence[Slot], timeout: float) -> No
     """
     own = sorted(spec for spec in specs if is_own(spec))
     waiting = iter(own)
+    ready: set[int] = set()
 
-    def draw(worker: int) -> tuple[str, OpenJob] | None:
-        del worker
+    def draw(worker: int) -> tuple[str, Job] | None:
+        if own and worker not in ready:
+            ready.add(worker)
+            return "", ImportJob()
         spec = next(waiting, None)
         return None if spec is None else (spec, OpenJob(spec))
 
     with pool(slots[: len(own)]) as workers:
-        for ended in workers.run(draw, lambda _: min(timeout, IMPORT_S)):
-            if ended is not None and isinstance(ended.outcome, Failure):
+        for ended in workers.run(draw, lambda spec: min(timeout, IMPORT_S) if spec else IMPORT_S):
+            if ended is not None and ended.tag and isinstance(ended.outcome, Failure):
                 reason = ended.outcome.reason.replace(optimizer_from(ended.tag, Path.absolute), ended.tag)
                 about = "" if ended.tag in reason else f"optimizer {ended.tag!r}: when imported, "
                 raise UserError(f"{about}{reason}")
