@@ -14,7 +14,7 @@ import optimizers
 from bench.augment import Augmentation, Noise, Shift
 from bench.errors import UserError, unknown
 from bench.perturb import Erase, Subsample, Unbalance
-from bench.preprocess import Divide, Fill, LabelNoise, MinMax, Reconstruct, Standardize, Step
+from bench.preprocess import Divide, Fill, LabelNoise, MinMax, Pool, Reconstruct, Standardize, Step
 from bench.protocol import FOLDS, SCHEDULES, Protocol
 from bench.task import Task
 from bench.tasks.mlp import Mlp
@@ -258,7 +258,9 @@ def _erased(task: Task, share: float) -> Task:
     own = network(task)
     if not share:
         return own
-    at = _scaling(own) if any(isinstance(step, SCALES) for step in own.preprocessing) else 0
+    pooled = [i + 1 for i, step in enumerate(own.preprocessing) if isinstance(step, Pool)]
+    scaled = _scaling(own) if any(isinstance(step, SCALES) for step in own.preprocessing) else 0
+    at = max([scaled, *pooled])  # what is lost are features as the network has them, before they are scaled
     gaps: list[Step] = [Erase(float(share)), Fill("mean")]
     return _preprocessed(own, [*own.preprocessing[:at], *gaps, *own.preprocessing[at:]])
 
@@ -313,7 +315,7 @@ AXES: dict[str, Axis] = {
              protocol=lambda protocol, v: replace(protocol, schedule=v)),
         Axis("selection", "what settings are chosen by",
              "whether cross-validation chooses other settings than one validation split, and better ones",
-             CATEGORICAL, _usual("valid", "kfold:5", "kfold:10"),
+             CATEGORICAL, _usual("valid", "kfold:5"),
              Kind(f"valid, and kfold:2 to kfold:{FOLDS}", lambda v: v == "valid" or _folds(v)),
              protocol=lambda protocol, v: replace(protocol, select=v)),
         Axis("loss", "loss", "what minimising another loss does to the metric",

@@ -119,11 +119,11 @@ def describe(fields: Mapping[str, Any]) -> Description:
     return Description(**{**told, "points": points, "transferred": moved})
 
 
-def load(folder: Path) -> Studied:
-    """Reads a study's folder.
+def read(folder: Path) -> Description:
+    """Reads the description of the study in a folder.
 
     Raises:
-      UserError: there is no study in it, or one that cannot be read.
+      UserError: there is none in it, or one that cannot be read.
     """
     path = folder / FILE
     try:
@@ -139,5 +139,15 @@ def load(folder: Path) -> Studied:
         ) from error
     if any(unfit_name(point.run) for point in (*about.points, *about.transferred)):
         raise UserError(f"{path} names runs that are none of its own; the same `optgrid study` makes it anew")
+    return about
+
+
+def load(folder: Path) -> Studied:
+    """Reads a study's folder.
+
+    Raises:
+      UserError: there is no study in it, or one that cannot be read.
+    """
+    about = read(folder)
     names = dict.fromkeys(point.run for point in (*about.points, *about.transferred))
     return Studied(folder, about, {name: results.load(folder / name) for name in names if (folder / name).is_dir()})

@@ -1,9 +1,6 @@
-"""What came of the rules of thumb: verdicts in words, as a table, as a page and as pictures. All is made of "
-"findings."""
+"""What came of the rules of thumb: verdicts in words, as a table, as a page and as pictures, all made of findings."""
 
-import base64
 import csv
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +11,13 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+import optimizers
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.rules import verdicts
 from bench.rules.judging import Finding
 from bench.rules.measures import LogSteps
-from bench.rules.nouns import Experiment, Rule
+from bench.rules.nouns import Claim, Experiment, Rule
 from bench.stats import LEVEL, Array
 from reports import page, strips
 from reports.tables import chance, number
@@ -118,14 +116,19 @@ def _meaning(found: Finding) -> str:
         smaller = " A smaller one is shown." if found.p <= LEVEL else ""
         return f"A difference of {what} or more is ruled out, either way (p {_p(found.p_equal)}).{smaller}"
     if found.verdict == verdicts.HOLDS:
-        return f"It is {what} or more." if est.low >= effect else f"Whether it is {what} or more is not shown."
+        return _size(est.low, effect, what)
     if found.verdict == verdicts.AGAINST:
-        shown = "which is" if -est.high >= effect else "and whether it is"
-        so = "" if -est.high >= effect else " is not shown"
-        return f"Seen from the other side it is {_turned(found)}, {shown} {what} or more{so}."
+        return f"Seen from the other side it is {_turned(found)}. {_size(-est.high, effect, what)}"
     return (
         f"Neither a difference nor that there is none of {what} is shown; with a power of 80 % one of "
         f"{found.claim.measure.said(found.smallest, named=True)} would have been seen."
+    )
+
+
+def _size(nearest: float, effect: float, what: str) -> str:
+    """Where the end of the interval that is nearest to nothing lies."""
+    return (
+        f"All of the interval is at {what} or beyond." if nearest >= effect else f"Whether it is {what} is not shown."
     )
 
 
@@ -225,7 +228,7 @@ def render(told: Told) -> str:
     return environment.get_template("rules.html.j2").render(
         style=Markup((page.TEMPLATES / "page.css").read_text() + (page.TEMPLATES / "rules.css").read_text()),
         script=Markup(SCRIPT),
-        allowed=Markup(f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"),
+        allowed=Markup(f"'sha256-{page.sha256(SCRIPT)}'"),
         summary=summary(told),
         rows=[_row(found) for found in told.findings],
         rules=[_rule(rule, told) for rule in _unique(found.rule for found in told.findings)],
@@ -259,6 +262,8 @@ def _row(found: Finding) -> dict[str, Any]:
         "replicates": found.estimate.replicates,
         "sentence": sentence(found),
         "missed": _missed(found),
+        "edges": _edges(found),
+        "differ": f"{listed([*found.claim.arms[:2]])} differ in {_varied(found.experiment, found.claim)}.",
     }
     kept = {
         name: value.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
@@ -271,6 +276,23 @@ def _row(found: Finding) -> dict[str, Any]:
 def _missed(found: Finding) -> str:
     some = [f"{percent(share)} of the runs of {arm}" for arm, share in found.missed.items() if share]
     return f"{listed(some)} miss the target and count as reaching it at their end." if some else ""
+
+
+def _edges(found: Finding) -> str:
+    """Which arms could be better than they are here."""
+    ends = {arm: listed([f"{side} {name.replace('_', ' ')}" for name, side in at]) for arm, at in found.edges.items()}
+    at = [f"{arm} ({end})" for arm, end in ends.items()]
+    return f"At the edge of what was searched, so that it could be better: {listed(at)}." if at else ""
+
+
+def _varied(experiment: Experiment, claim: Claim) -> str:
+    """What the two arms of a claim differ in; of optimizers of one rule in what is fixed of them."""
+    one, other = (optimizers.parse(experiment.arms[arm].optimizer) for arm in (claim.better, claim.worse))
+    fixed = [f"the {name.replace('_', ' ')}" for name in one.fixed if one.fixed[name] != other.fixed.get(name)]
+    rule = fixed if one.target == other.target else ["the optimizer"]
+    names = experiment.between(claim.better, claim.worse) - {"valid", "test"}
+    tasks = [VARIED.get(name, f"the {name}") for name in experiment.varies if name in names - {"optimizer"}]
+    return listed([*(rule if "optimizer" in names else []), *tasks])
 
 
 def _rule(rule: Rule, told: Told) -> dict[str, Any]:
@@ -291,12 +313,11 @@ def _experiment(rule: Rule, experiment: Experiment, own: Sequence[Finding], told
         if protocol["trials"] > 1
         else f"{protocol['seeds']} seeds in each replicate"
     )
-    varied = [VARIED.get(name, f"the {name}") for name in experiment.varies if name not in ("valid", "test")]
     targets = [f.claim.measure.target for f in own if isinstance(f.claim.measure, LogSteps)]
     curves = told.curves.get((rule.name, experiment.name), {})
     return {
         "words": experiment.words,
-        "how": f"{experiment.replicates} replicates, {tuned}; arms differ in {listed(varied)}.",
+        "how": f"{experiment.replicates} replicates, {tuned}.",
         "claims": [_row(found) for found in own],
         "curves": strips.curves(curves, targets) if targets and curves else "",
         "targets": listed([number(target) for target in dict.fromkeys(targets)]),

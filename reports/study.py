@@ -94,6 +94,7 @@ def render(told: Turned) -> str:
         allowed=Markup(" ".join(f"'sha256-{page.sha256(script)}'" for script in scripts)),
         data=payload.encode(payload.plain(content(told))) if np.isfinite(told.means).any() else "",
         title=study_words.title(told), about=about, told=told, answer=study_words.answer(told),
+        chooser=study_words.chooser(told),
         details=study_words.details(told),
         limits=study_words.limits(told), laws=_laws(told), values=_values(told), criterion=CRITERION,
         ranks=study_figures.RANKS, target=number(told.target),

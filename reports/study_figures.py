@@ -35,8 +35,8 @@ def panels(told: Turned) -> Picture:
     about, those = told.studied.about, cast(told)
     caption = (
         f"Means over {about.replicates} replicates with 95 % t intervals; steps: expected with restarts, bootstrap "
-        f"interval, target {told.target:.3g} in test {about.metric}, × where no run reaches it. Settings chosen by "
-        f"validation loss at each value. {about.caution}"
+        f"interval, target {told.target:.3g} in test {about.metric}, × where no run reaches it."
+        f"{' Settings chosen at each value.' * about.tuned} {about.caution}"
     ).strip()
     figure = blank(6.6, "", caption)
     axes = figure.subplots(2, 2)
@@ -87,8 +87,7 @@ def transfer(told: Turned) -> Picture:
     base = told.points[about.base].text
     caption = (
         f"Left: test {about.metric}, in full where settings were tuned at each value, faint where at {base} alone. "
-        "Right: what not tuning anew costs, mean and 95 % t interval over replicates that share their starts; above "
-        "zero is worse."
+        "Right: what not tuning anew costs, difference of means with its 95 % interval by Welch; above zero is worse."
     )
     figure = blank(4.1, "", caption)
     left, right = figure.subplots(1, 2)

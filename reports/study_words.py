@@ -11,7 +11,7 @@ from bench.edges import edges
 from bench.records import Record
 from bench.stats.scaling import PowerLaw
 from reports.tables import chance, number
-from reports.turned import Turned
+from reports.turned import Cells, Turned
 from reports.words import listed
 
 
@@ -33,6 +33,17 @@ def details(told: Turned) -> list[str]:
     if not np.isfinite(told.means).any():
         return []
     return [words for words in (*_scaling(told), _gap(told), _steps(told), _range(told)) if words]
+
+
+def chooser(told: Turned) -> str:
+    """What a setting is chosen by, other than for training loss."""
+    runs = told.studied.runs.values()
+    ways = {str(run.manifest.get("protocol", {}).get("select", "valid")) for run in runs}
+    if ways <= {"valid"}:
+        return "lowest validation loss"
+    return (
+        f"lowest loss as the value says, on validation rows or folds of the training rows ({', '.join(sorted(ways))})"
+    )
 
 
 def _of(told: Turned, v: int, o: int) -> str:
@@ -131,11 +142,18 @@ def _more(told: Turned) -> str:
     if not finite or len(told.optimizers) < 2:
         return ""
     along, across = np.ptp(told.means, axis=0), np.ptp(told.means, axis=1)
+    spread = math.sqrt(float(np.nanmean(np.nanvar(told.cells.test, axis=-1, ddof=1)))) if _repeated(told) else 0.0
+    noise = f" Beside that: replicates of one cell have a standard deviation of {spread:.2g}." * (spread > 0)
     return (
         f"Turning {told.studied.about.axis} moves the mean test {told.studied.about.metric} of an optimizer by "
         f"{along.min():.2g} to {along.max():.2g}, from its worst value to its best; at one value the worst and the "
-        f"best optimizer differ by {across.min():.2g} to {across.max():.2g}."
+        f"best optimizer differ by {across.min():.2g} to {across.max():.2g}.{noise}"
     )
+
+
+def _repeated(told: Turned) -> bool:
+    """Whether every cell has replicates enough for a spread."""
+    return bool((~np.isnan(told.cells.test)).sum(-1).min() > 1)
 
 
 def _choices(told: Turned) -> str:
@@ -163,7 +181,7 @@ def _choices(told: Turned) -> str:
 def _same_search(one: Record, other: Record) -> bool:
     tried, others = one.group("hparams"), other.group("hparams")
     same = one.meta["replicate"] == other.meta["replicate"] and tried.keys() == others.keys()
-    return same and all(np.array_equal(values, others[name]) for name, values in tried.items())
+    return bool(tried) and same and all(np.array_equal(values, others[name]) for name, values in tried.items())
 
 
 def law(fit: PowerLaw) -> str:
@@ -264,12 +282,18 @@ def limits(told: Turned) -> list[str]:
                     "as at the base itself.")  # fmt: skip
     if narrow := at_edges(told):
         said.append(f"At the edge of its search space, which may be too narrow there: {'; '.join(narrow)}.")
-    lost = [f"{name} at {_text(told, v)}" for o, name in enumerate(told.optimizers) for v in range(len(told.points))
-            if told.cells.diverged[v, o].max(initial=0.0) > 0]  # fmt: skip
-    if lost:
-        said.append(f"Some final runs diverged and count as the worst there is: {', '.join(lost[:12])}.")
+    for cells, words in ((told.cells, ""), (told.moved, f" with the settings tuned at {_text(told, about.base)}")):
+        if cells is not None and (lost := _diverged(told, cells)):
+            said.append(f"Some final runs{words} diverged and count as the worst there is: {'; '.join(lost)}.")
     said += [f"Missing: {name}: {why}" for name, why in told.studied.failed.items()]
     return said
+
+
+def _diverged(told: Turned, cells: Cells) -> list[str]:
+    """Who diverged where."""
+    lost = np.nan_to_num(cells.diverged).max(-1) > 0
+    at = {name: [_text(told, v) for v in np.flatnonzero(lost[:, o]).tolist()] for o, name in enumerate(told.optimizers)}
+    return [f"{name} at {listed(texts)}" for name, texts in at.items() if texts]
 
 
 def at_edges(told: Turned) -> list[str]:

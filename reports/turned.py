@@ -4,7 +4,7 @@ Shapes: V values, O optimizers, R replicates. Metrics and losses are means over 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -144,13 +144,15 @@ class Turned:
 
     @cached_property
     def regret(self) -> tuple[Array, Array, Array, Array]:
-        """What not tuning anew costs in the metric, above 0 where it is worse: mean and ends of its 95 % t interval
-        over replicates that share their starts, (V, O) each, and corrected p-values, NaN at the base."""
+        """What not tuning anew costs in the metric, above 0 where it is worse: the difference of means with its 95 %
+        interval by Welch, (V, O) each, and corrected p-values, NaN at the base."""
         assert self.moved is not None
-        lost = self.better * (self.cells.test - self.moved.test)
-        one, two = self.cells.test, self.moved.test
-        p = np.array([[stats.one_task(one[v, o], two[v, o]) for o in range(one.shape[1])] for v in range(len(one))])
-        return (*stats.t_interval(lost), _corrected(p, self.studied.about.base))
+        own, moved = self.better * self.cells.test, self.better * self.moved.test
+        lost = stats.t_interval(own)[0] - stats.t_interval(moved)[0]
+        places = list(np.ndindex(lost.shape))
+        ends = np.array([stats.welch_interval(own[at], moved[at]) for at in places]).reshape(*lost.shape, 2)
+        p = np.array([stats.one_task(own[at], moved[at]) for at in places]).reshape(lost.shape)
+        return lost, ends[..., 0], ends[..., 1], _corrected(p, self.studied.about.base)
 
     @cached_property
     def reach(self) -> tuple[Array, Array, Array]:
@@ -219,13 +221,12 @@ def turned(studied: Studied) -> Turned:
     """The numbers of a study."""
     about = studied.about
     falls = _falls(studied)
-    cells = _cells(studied, about.points, falls)
-    moved = _cells(studied, about.transferred, falls) if about.transferred else None
+    cells, *moved = _bounded([_cells(studied, points) for points in (about.points, about.transferred) if points], falls)
     sign = -1.0 if falls else 1.0
     means = sign * stats.t_interval(cells.test)[0]
     finite = means[np.isfinite(means)]
     target = float(sign * np.quantile(finite, 1 - REACHED[about.tuned])) if finite.size else float("nan")
-    return Turned(studied, falls, cells, moved, target, _times(studied, target, falls))
+    return Turned(studied, falls, cells, moved[0] if moved else None, target, _times(studied, target, falls))
 
 
 def _falls(studied: Studied) -> bool:
@@ -241,30 +242,39 @@ def _falls(studied: Studied) -> bool:
     return bool(np.median(np.where(np.isfinite(changes), changes, 0.0)) < 0)
 
 
-def _cells(studied: Studied, points: Sequence[Point], falls: bool) -> Cells:
+def _cells(studied: Studied, points: Sequence[Point]) -> Cells:
+    """Of so many values; infinite is the metric of a run that diverged."""
     about = studied.about
     shape = (len(points), len(about.optimizers), about.replicates)
     found = {name: np.full(shape, np.nan) for name in Cells.__dataclass_fields__}
     for v, point in enumerate(points):
         for o, name in enumerate(about.optimizers):
             for record in studied.records(point, name):
-                for what, value in _read(record, about.metric, falls).items():
+                for what, value in _read(record, about.metric).items():
                     found[what][v, o, record.meta["replicate"]] = value
-    for what in ("test", "valid", "train"):
-        finite = found[what][np.isfinite(found[what])]
-        worst = (finite.max() if falls else finite.min()) if finite.size else 0.0
-        found[what] = np.where(np.isinf(found[what]), worst, found[what])
     return Cells(**found)
 
 
-def _read(record: Record, metric: str, falls: bool) -> Mapping[str, float]:
+def _bounded(read: Sequence[Cells], falls: bool) -> list[Cells]:
+    """The same with the metric of what diverged the worst that there is in any of them."""
+
+    def bound(what: str) -> list[Array]:
+        values = [getattr(cells, what) for cells in read]
+        finite = np.concatenate([own[np.isfinite(own)] for own in values])
+        worst = (finite.max() if falls else finite.min()) if finite.size else 0.0
+        return [np.where(np.isinf(own), worst, own) for own in values]
+
+    test, valid, train = (bound(what) for what in ("test", "valid", "train"))
+    return [replace(cells, test=test[i], valid=valid[i], train=train[i]) for i, cells in enumerate(read)]
+
+
+def _read(record: Record, metric: str) -> Mapping[str, float]:
     """What a record says, by the names of `Cells`; infinite where a run diverged."""
     lost = ~np.isfinite(record.ends("valid", "valid/loss"))
-    worst = np.inf if falls else -np.inf
     read: dict[str, Any] = {}
     for split in ("test", "valid", "train"):
         values = record.ends("valid", f"{split}/{metric}").astype(float)
-        read[split] = np.where(lost | ~np.isfinite(values), worst, values).mean()
+        read[split] = np.where(lost | ~np.isfinite(values), np.inf, values).mean()
     for what, by, split in (("test_loss", "valid", "test"), ("train_loss", "train", "train")):
         losses = record.ends(by, f"{split}/loss").astype(float)
         read[what] = np.maximum(np.where(np.isfinite(losses), losses, np.inf), record.meta["floor"]).mean()

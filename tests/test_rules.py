@@ -15,7 +15,6 @@ import pytest
 from bench import tasks
 from bench.__main__ import main
 from bench.errors import UserError
-from bench.preprocess import Table
 from bench.records import Record
 from bench.rules import catalogue, judging, optimization, own, running, verdicts
 from bench.rules.measures import NARROW, Gap, LogLoss, LogSteps, Measure, Metric
@@ -92,6 +91,15 @@ def test_arms_that_differ_in_more_than_the_rule_is_about_are_refused() -> None:
         replace(rule, experiments=(wrong,)).check()
 
 
+def test_a_difference_of_differences_is_of_one_thing() -> None:
+    (experiment,) = catalogue.RULES["relu"].experiments
+    assert experiment.between("ReLU", "sigmoid") == {"activation"}
+    assert experiment.differences() == {"activation", "widths"}
+    wrong = replace(experiment.claims[1], beside=("ReLU, shallow", "sigmoid"))
+    with pytest.raises(UserError, match="two differences that are not of the same fields"):
+        replace(catalogue.RULES["relu"], experiments=(replace(experiment, claims=(wrong,)),)).check()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [({"better": "nobody"}, "names 'nobody'"), ({"effect": 0.0}, "needs an effect"), ({"pilot": 0.0}, "a pilot above")],
@@ -127,16 +135,6 @@ def test_the_least_squares_loss_is_that_of_least_squares() -> None:
 
 
 # Tasks of their own
-
-
-def test_fewer_rows_are_a_share_of_the_training_rows_alone() -> None:
-    rows = {"train": np.arange(10), "valid": np.arange(10, 12), "test": np.arange(12, 15)}
-    table = Table(np.zeros((15, 2)), np.zeros(15), np.ones(15), rows)
-    fewer, all_rows = own.FewerRows(0.3)(table), own.FewerRows(1.0)(table)
-    assert len(fewer.train) == 3
-    assert set(fewer.train) < set(rows["train"])
-    assert np.array_equal(all_rows.train, rows["train"])
-    assert fewer.rows["test"] is rows["test"]
 
 
 def test_recall_of_rare_classes_leaves_the_others_out() -> None:
@@ -182,7 +180,6 @@ def test_features_are_as_frequent_as_is_said() -> None:
     [
         (LogLoss("train"), (np.log(1) + np.log(0.25)) / 2),
         (LogLoss("test"), (np.log(6) + np.log(1.5)) / 2),
-        (LogLoss("train", above=0.2), (np.log(0.8) + np.log(0.05)) / 2),
         (LogSteps(2.0), np.log(50)),
         (LogSteps(4.0), np.log(25)),  # half way in log loss
         (LogSteps(0.5), (np.log(100) + np.log(50 + 50 * np.log(4) / np.log(8))) / 2),  # the first misses it
@@ -227,6 +224,29 @@ def test_gains_go_the_rules_way() -> None:
     assert judging.differences(claim, of).tolist() == [2.0, 1.0]
     assert judging.differences(replace(claim, beside=("c", "d")), of).tolist() == [1.0, 0.5]
     assert judging.differences(replace(claim, measure=Metric("m", "m")), of).tolist() == [-2.0, -1.0]
+
+
+def test_arms_at_the_edge_of_their_space_are_told() -> None:
+    claim = Claim("c", "C.", "a", "b", LogLoss("train"), 0.1, 0.1)
+    arms = {name: Arm("diabetes", spec) for name, spec in (("a", "sgd"), ("b", "momentum(momentum=0.9)"))}
+    experiment = Experiment("e", "E.", arms, ("optimizer",), (claim,), 8)
+    rule = Rule("r", "R.", "Nobody", (experiment,))
+    inner, outer = np.array([0.3, 0.5, 0.7]), np.array([0.3, 0.5, 0.99])
+
+    def told(positions: np.ndarray, chosen: int) -> list[Record]:
+        own = {
+            "hparams/learning_rate": positions, "position/learning_rate": positions,
+            "open/learning_rate": np.array([True, True]), "selected/train": np.array(chosen),
+            "chosen": np.array([0, chosen]),
+        }  # fmt: skip
+        return [record(meta={"replicate": r}, **own) for r in range(8)]
+
+    records = {("r", "e"): {"a": told(inner, 1), "b": told(outer, 2)}}
+    (found,) = judging.findings([rule], records, 1)
+    assert found.edges == {"b": [("learning_rate", "upper")]}
+    page = report.render(report.Told([found], {}, 1, ()))
+    assert "At the edge of what was searched, so that it could be better: b (upper learning rate)." in page
+    assert "a and b differ in the optimizer." in page
 
 
 def test_a_missing_replicate_is_left_out_as_a_pair() -> None:
@@ -369,16 +389,16 @@ def test_the_command_runs_a_rule_and_reports_it(
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "tiny loss: undecided" in said  # three replicates cannot say more
-    page = (tmp_path / "report/index.html").read_text()
+    page = (tmp_path / "report-tiny/index.html").read_text()
     assert "It is &lt;b&gt;fast&lt;/b&gt;." in page
     assert "&lt;SGD&gt;" in page
     assert "<SGD>" not in page
     assert "http" not in page.replace("http-equiv", "")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "report/rules.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report-tiny/rules.csv").read_text())))
     assert [row["claim"] for row in rows] == ["loss", "steps"]
     assert {row["replicates"] for row in rows} == {"3"}
     for ending in ("png", "svg", "pdf"):
-        assert (tmp_path / f"report/figures/rules.{ending}").stat().st_size > 1000
+        assert (tmp_path / f"report-tiny/figures/rules.{ending}").stat().st_size > 1000
     units = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
     assert len(units) == 6
     assert main(arguments) == 0
@@ -424,21 +444,21 @@ def finding(gains: np.ndarray, measure: Measure, effect: float) -> judging.Findi
     found = verdicts.estimate(gains, claim.threshold)
     p, p_equal = (float(values[0]) for values in verdicts.adjusted([found], 10))
     return judging.Finding(
-        rule, experiment, claim, {"a": np.zeros(len(gains)), "b": gains}, gains, found, p, p_equal,
-        verdicts.verdict(found, p, p_equal, claim.threshold), 0.9, 0.9, 0.1, {},
+        rule, experiment, claim, {"a": np.zeros(len(gains)), "b": gains}, gains, found, 0.9, 0.9, 0.1, {}, {},
+        p, p_equal, verdicts.verdict(found, p, p_equal, claim.threshold),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("mean", "words", "more"),
     [
-        (0.5, "holds", "It is 10 % or more."),
+        (0.5, "holds", "All of the interval is at 10 % or beyond."),
         (
             -0.5,
             "the opposite holds",
-            "Seen from the other side it is 39.3 % less (38.8 % to 39.9 % less), which is 10 %",
+            "Seen from the other side it is 39.3 % less (38.8 % to 39.9 % less). All of the interval is at 10 % or",
         ),
-        (-0.11, "the opposite holds", "and whether it is 10 % or more is not shown."),
+        (-0.11, "the opposite holds", "Whether it is 10 % or more is not shown."),
         (-0.05, "the opposite holds, by less than 10 %", "A smaller one is shown."),
         (0.11, "holds", "Whether it is 10 % or more is not shown."),
         (0.05, "holds, by less than 10 %", "A smaller one is shown."),

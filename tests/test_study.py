@@ -170,6 +170,25 @@ def test_a_description_that_points_elsewhere_is_refused(width: studied.Studied, 
         studied.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("axis", "task", "changes", "words"),
+    [
+        ("depth", TASK, {}, "holds the study of width on .*, and this is depth on "),
+        ("width", "diabetes(steps=30)", {}, "and this is width on diabetes.steps=30."),
+        ("width", TASK, {"trials": 3}, "trials 2, .*trials 3"),
+    ],
+)
+def test_a_folder_of_another_study_is_refused_and_left_as_it_is(
+    axis: str, task: str, changes: dict[str, int], words: str, width: studied.Studied, tmp_path: Path
+) -> None:
+    studied.write(tmp_path, width.about)
+    before = (tmp_path / studied.FILE).read_bytes()
+    with pytest.raises(UserError, match=words):
+        study.run(study.plan(axis, task, ["sgd", "adam"], [2, 4], **SMALL | changes), tmp_path)
+    assert (tmp_path / studied.FILE).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [studied.FILE]
+
+
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no study in"):
         studied.load(tmp_path)
@@ -222,6 +241,49 @@ def test_equals_are_seldom_told_apart(width: studied.Studied) -> None:
         told = made_up(width, test)
         shown += bool((told.apart <= 0.05).any()) + bool((told.beside_base[1] <= 0.05).any())
     assert shown <= 13  # of 120 at 5 %, which 6 are expected of, and three standard errors
+
+
+def test_what_keeping_a_setting_costs_is_said_as_its_interval_has_it(width: studied.Studied) -> None:
+    told = made_up(width, metrics([[0.7, 0.7], [0.7, 0.7], [0.7, 0.7]]))
+    test = metrics([[0.6, 0.7], [0.7, 0.7], [0.7, 0.7]])[..., ::-1]  # noise of its own, so that pairs mean nothing
+    kept = replace(told, moved=replace(told.cells, test=test))
+    mean, low, high, p = kept.regret
+    assert mean[0, 0] == pytest.approx(0.1, abs=0.02)
+    assert 0.05 < low[0, 0] < mean[0, 0] < high[0, 0] < 0.15
+    assert p[0, 0] <= 0.05 < np.nanmin(np.delete(p.ravel(), 0))
+    assert np.isnan(p[2]).all()
+    (words,) = study_words._transfer(kept)
+    assert "test r2 is worse for sgd at 2 by" in words
+
+
+def test_what_diverged_is_the_worst_of_all_and_told(width: studied.Studied) -> None:
+    told = turned(width)
+    assert told.moved is not None
+    lost = []
+    for unit in width.runs["transferred"].units:
+        bad = unit.meta["optimizer"].startswith("sgd") and unit.meta["task"].endswith("width=4)")
+        arrays = {k: np.full_like(v, np.nan) if bad and k == "final/valid/loss" else v for k, v in unit.arrays.items()}
+        lost.append(replace(unit, arrays=arrays))
+    runs = {**width.runs, "transferred": replace(width.runs["transferred"], units=lost)}
+    broken = turned(replace(width, runs=runs))
+    assert broken.moved is not None
+    assert (broken.moved.test[1, 0] == min(broken.cells.test.min(), told.moved.test.min())).all()
+    words = " ".join(study_words.limits(broken))
+    assert "Some final runs with the settings tuned at 16 diverged and count as the worst there is: sgd at 4." in words
+    assert "diverged" not in " ".join(study_words.limits(told))
+
+
+def test_choices_are_counted_where_something_is_chosen(width: studied.Studied) -> None:
+    own = width.about.points[width.about.base]
+    about = replace(width.about, points=[replace(own, text="folds"), own], base=1, transferred=[])
+    words = "Of equal searches another setting was chosen than with 16: with folds in 0 of 6."
+    assert study_words._choices(turned(replace(width, about=about))) == words
+    untuned = [
+        replace(unit, arrays={k: v for k, v in unit.arrays.items() if not k.startswith("hparams/")})
+        for unit in width.runs["retuned"].units
+    ]
+    runs = {"retuned": replace(width.runs["retuned"], units=untuned)}
+    assert study_words._choices(turned(replace(width, about=about, runs=runs))) == ""
 
 
 def test_a_metric_that_falls_is_better_where_it_is_lower(width: studied.Studied) -> None:

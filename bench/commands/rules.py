@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.rules.judging import Finding
+    from bench.rules.nouns import Rule
     from bench.rules.running import Performed
     from reports.rules import Told
 
@@ -50,12 +51,20 @@ def main(args: argparse.Namespace) -> int:
     if args.pilot:
         _plan(found, catalogue.FAMILY, say)
     else:
-        told = _report(found, done, out, say)
+        told = _report(found, done, out / _page(rules), say)
         if args.write is not None:
             _document(told, args.write)
     for name, why in done.failed.items():
         print(f"failed: {shown(name)}: {shown(why)}", file=sys.stderr)
     return int(bool(done.failed))
+
+
+def _page(rules: "Sequence[Rule]") -> str:
+    """The folder of the page: some rules have their own, so that the page of all stays as it is."""
+    from bench.rules import catalogue
+
+    some = len(rules) < len(catalogue.RULES)
+    return "report-" + "+".join(rule.name for rule in rules) if some else "report"
 
 
 def _check_document(folder: Path, whole: bool) -> None:
@@ -86,14 +95,14 @@ def _plan(found: "Sequence[Finding]", family: int, say: Callable[[str], None]) -
         )
 
 
-def _report(found: "Sequence[Finding]", done: "Performed", out: Path, say: Callable[[str], None]) -> "Told":
+def _report(found: "Sequence[Finding]", done: "Performed", folder: Path, say: Callable[[str], None]) -> "Told":
     """Makes page, table and picture, and prints what came out."""
     from bench.rules import catalogue, judging
     from reports import rules
 
     curves = {key: judging.curves(records) for key, records in done.records.items()}
     told = rules.Told(found, curves, catalogue.FAMILY, _facts(done.manifests))
-    page = rules.make(told, out / "report")
+    page = rules.make(told, folder)
     say("")
     for one in found:
         say(f"{one.rule.name} {one.claim.name}: {rules.verdict_words(one)}")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from bench.commands.run import names
 
-WIDTH = 116
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid study`."""
@@ -23,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transfer", action="store_true", help=moved)
     parser.add_argument("--trials", type=int, help="settings tried in each search (default 8)")
     parser.add_argument("--seeds", type=int, help="fresh seeds for each chosen setting (default 2)")
-    parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure (default 6)")
+    parser.add_argument("--replicates", type=int, help="repetitions of the whole procedure (default 7)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default runs/study/TASK-AXIS)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default one for each core)")
 

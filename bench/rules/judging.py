@@ -1,10 +1,11 @@
 """From results to findings: the numbers and the verdict of each claim. Pure: records in, findings out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.edges import at_edge
 from bench.records import Record
 from bench.rules import verdicts
 from bench.rules.measures import LogSteps, Measure
@@ -21,11 +22,13 @@ class Finding:
     Attributes:
       values: {arm: (R,)} the measure of each replicate, NaN where it is missing.
       differences: (R,), positive where they go the rule's way.
-      p, p_equal: Holm-adjusted over all claims of the catalogue.
       power: of the named effect with the standard deviation that was observed, at the strictest level of Holm's.
       planned: the same with the pilot's.
       smallest: difference that is shown with a power of 80 %, on the scale of differences.
       missed: {arm: share of final runs that never reach the target}, where there is one.
+      edges: {arm: (hyperparameter, side)} where its settings lie at the edge of what was searched, so that it could do
+        better than here.
+      p, p_equal: Holm-adjusted over all claims of the catalogue.
     """
 
     rule: Rule
@@ -34,13 +37,14 @@ class Finding:
     values: Mapping[str, Array]
     differences: Array
     estimate: verdicts.Estimate
-    p: float
-    p_equal: float
-    verdict: str
     power: float
     planned: float
     smallest: float
     missed: Mapping[str, float]
+    edges: Mapping[str, Sequence[tuple[str, str]]]
+    p: float = 1.0
+    p_equal: float = 1.0
+    verdict: str = verdicts.UNDECIDED
 
 
 def values(measure: Measure, records: Sequence[Record], replicates: int) -> Array:
@@ -68,25 +72,24 @@ def findings(rules: Sequence[Rule], results: Mapping[tuple[str, str], Records], 
       results: by (rule, experiment).
       family: how many claims p-values are adjusted for: all of the catalogue, whichever are looked at.
     """
-    judged = []
-    for rule in rules:
-        for experiment, claim in rule.claims:
-            records, r = results[rule.name, experiment.name], experiment.replicates
-            of = {arm: values(claim.measure, records.get(arm, ()), r) for arm in experiment.arms}
-            gains = differences(claim, of)
-            judged.append(
-                (rule, experiment, claim, of, gains, verdicts.estimate(gains, claim.threshold), _missed(claim, records))
-            )
-    p, p_equal = verdicts.adjusted([one[5] for one in judged], family)
-    return [_finding(one, float(p[i]), float(p_equal[i]), LEVEL / max(family, 1)) for i, one in enumerate(judged)]
+    found = [
+        _finding(rule, experiment, claim, results[rule.name, experiment.name], LEVEL / max(family, 1))
+        for rule in rules
+        for experiment, claim in rule.claims
+    ]
+    adjusted = zip(*verdicts.adjusted([one.estimate for one in found], family), strict=True)
+    return [
+        replace(one, p=float(p), p_equal=float(q), verdict=verdicts.verdict(one.estimate, p, q, one.claim.threshold))
+        for one, (p, q) in zip(found, adjusted, strict=True)
+    ]
 
 
-_Judged = tuple[Rule, Experiment, Claim, Mapping[str, Array], Array, verdicts.Estimate, Mapping[str, float]]
-
-
-def _finding(one: _Judged, p: float, p_equal: float, level: float) -> Finding:
-    rule, experiment, claim, of, gains, found, missed = one
-    effect, replicates = claim.threshold, found.replicates
+def _finding(rule: Rule, experiment: Experiment, claim: Claim, records: Records, level: float) -> Finding:
+    """One whose p-values are yet to be adjusted for the others."""
+    of = {arm: values(claim.measure, records.get(arm, ()), experiment.replicates) for arm in experiment.arms}
+    gains = differences(claim, of)
+    found = verdicts.estimate(gains, claim.threshold)
+    at = {arm: at_edge(records.get(arm, ()), claim.measure.chooser) for arm in claim.arms}
     return Finding(
         rule=rule,
         experiment=experiment,
@@ -94,13 +97,11 @@ def _finding(one: _Judged, p: float, p_equal: float, level: float) -> Finding:
         values=of,
         differences=gains,
         estimate=found,
-        p=p,
-        p_equal=p_equal,
-        verdict=verdicts.verdict(found, p, p_equal, effect),
-        power=verdicts.power(effect, found.sd, replicates, level),
-        planned=verdicts.power(effect, claim.pilot, experiment.replicates, level),
-        smallest=verdicts.smallest(found.sd, replicates, level),
-        missed=missed,
+        power=verdicts.power(claim.threshold, found.sd, found.replicates, level),
+        planned=verdicts.power(claim.threshold, claim.pilot, experiment.replicates, level),
+        smallest=verdicts.smallest(found.sd, found.replicates, level),
+        missed=_missed(claim, records),
+        edges={arm: edges for arm, edges in at.items() if edges},
     )
 
 

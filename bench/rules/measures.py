@@ -30,6 +30,11 @@ class Measure(ABC):
         """What it measures."""
 
     @property
+    def chooser(self) -> str:
+        """The split whose loss chose the setting that it is of."""
+        return "valid"
+
+    @property
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
         return -1
@@ -65,22 +70,24 @@ class LogLoss(Measure):
 
     Attributes:
       split: of which rows; the setting is the one that the loss of training rows chose for these, else of validation.
-      above: the least loss that there is, where it is known, which is taken off.
     """
 
     split: str = "test"
-    above: float = 0.0
 
     def __call__(self, record: Record) -> float:
         """Mean over seeds."""
-        excess = _losses(record, _chooser(self.split), self.split) - self.above
-        return float(np.log(np.maximum(excess, record.meta["floor"])).mean())
+        losses = _losses(record, self.chooser, self.split)
+        return float(np.log(np.maximum(losses, record.meta["floor"])).mean())
+
+    @property
+    def chooser(self) -> str:
+        """Training loss chooses what training loss is of."""
+        return "train" if self.split == "train" else "valid"
 
     @property
     def words(self) -> str:
         """Of which rows."""
-        of = {"train": "training", "valid": "validation", "test": "test"}[self.split]
-        return f"{of} loss above the least there is" if self.above else f"{of} loss"
+        return {"train": "training", "valid": "validation", "test": "test"}[self.split] + " loss"
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,13 @@ class LogSteps(Measure):
 
     def times(self, record: Record) -> Array:
         """(seeds,) steps, inf where the target is missed."""
-        curves = record.final("train", "train/loss")
+        curves = record.final(self.chooser, "train/loss")
         return time_to(curves, record.arrays["step"], self.target, record.meta["floor"])
+
+    @property
+    def chooser(self) -> str:
+        """Training loss, which the steps are to."""
+        return "train"
 
     @property
     def words(self) -> str:
@@ -124,7 +136,7 @@ class Gap(Measure):
 
     def __call__(self, record: Record) -> float:
         """Mean over seeds."""
-        test, train = (_losses(record, "valid", split) for split in ("test", "train"))
+        test, train = (_losses(record, self.chooser, split) for split in ("test", "train"))
         return float(np.log(np.maximum(test - train, NARROW)).mean())
 
     @property
@@ -147,7 +159,7 @@ class Metric(Measure):
 
     def __call__(self, record: Record) -> float:
         """Mean over seeds."""
-        values = record.ends("valid", f"test/{self.name}").astype(np.float64)
+        values = record.ends(self.chooser, f"test/{self.name}").astype(np.float64)
         return float(np.where(np.isfinite(values), values, 0.0).mean())
 
     @property
@@ -164,10 +176,6 @@ class Metric(Measure):
     def ratio(self) -> bool:
         """Differences are points."""
         return False
-
-
-def _chooser(split: str) -> str:
-    return "train" if split == "train" else "valid"
 
 
 def _losses(record: Record, by: str, split: str) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import combinations
 from typing import Any
 
 from bench import tasks
@@ -98,11 +99,15 @@ class Experiment:
     replicates: int
     protocol: Mapping[str, int] = field(default_factory=lambda: {"trials": 10, "seeds": 3, "evaluations": 20})
 
+    def between(self, one: str, other: str) -> set[str]:
+        """Fields in which the tasks of two arms differ, and `optimizer` where these do."""
+        ours, theirs = (_fields(self.arms[arm].named(self.name)) for arm in (one, other))
+        found = {"optimizer"} if self.arms[one].optimizer != self.arms[other].optimizer else set()
+        return found | {name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)}
+
     def differences(self) -> set[str]:
-        """Fields in which any two of its tasks differ, and `optimizer` where these do."""
-        found = {"optimizer"} if len({arm.optimizer for arm in self.arms.values()}) > 1 else set()
-        described = [_fields(arm.named(self.name)) for arm in self.arms.values()]
-        return found | {name for one in described for name in one if any(one[name] != d[name] for d in described)}
+        """The same of any two of its arms."""
+        return set().union(*(self.between(one, other) for one, other in combinations(self.arms, 2)))
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,10 @@ class Rule:
             for claim in experiment.claims:
                 if wrong := [arm for arm in claim.arms if arm not in experiment.arms]:
                     raise UserError(f"{where}: claim {claim.name} names {wrong[0]!r}; arms are {[*experiment.arms]}")
+                if claim.beside and experiment.between(*claim.beside) != experiment.between(claim.better, claim.worse):
+                    raise UserError(
+                        f"{where}: claim {claim.name} is of two differences that are not of the same fields; mend arms"
+                    )
                 if not (0 < claim.effect < 1 and claim.pilot > 0):
                     raise UserError(f"{where}: claim {claim.name} needs an effect in (0, 1) and a pilot above 0")
 

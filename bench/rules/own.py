@@ -1,4 +1,4 @@
-"""What only the experiments on rules need: a step, metrics and tasks of their own.
+"""What only the experiments on rules need: metrics and tasks of their own.
 
 Results are of this code: it leads to as little as it can, and what changes here is run again.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.preprocess import Table, stream
+from bench.preprocess import stream
 from bench.task import Metrics, Model
 from bench.tasks.custom import Custom
 from bench.tasks.mlp import Mlp
@@ -16,22 +16,6 @@ from bench.tasks.mlp import Mlp
 FEATURES = 512
 NOISE = 0.3
 RARE = 0.5  # of an even share of the rows
-
-
-@dataclass(frozen=True)
-class FewerRows:
-    """Leaves in a share of the training rows, the same ones for ever.
-
-    Attributes:
-      share: of the training rows, above 0 and at most 1.
-    """
-
-    share: float
-
-    def __call__(self, table: Table) -> Table:
-        """Fewer training rows."""
-        kept = stream("fewer rows").permutation(table.train)[: round(self.share * len(table.train))]
-        return table.training_rows(np.sort(kept))
 
 
 @dataclass(frozen=True, kw_only=True)
