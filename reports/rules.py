@@ -127,9 +127,9 @@ def _meaning(found: Finding) -> str:
 
 def _size(nearest: float, effect: float, what: str) -> str:
     """Where the end of the interval that is nearest to nothing lies."""
-    return (
-        f"All of the interval is at {what} or beyond." if nearest >= effect else f"Whether it is {what} is not shown."
-    )
+    if nearest >= effect:
+        return f"All of the interval is at {what} or beyond."
+    return f"Whether it is {what} or more is not shown."
 
 
 def to_csv(told: Told) -> str:
