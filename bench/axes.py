@@ -337,7 +337,7 @@ AXES: dict[str, Axis] = {
         Axis("imbalance", "most frequent class over the rarest", "what unequal classes cost",
              LOG, _usual(1, 3, 10, 30, 100), _number("ratios of at least 1", lambda v: 1 <= v < float("inf")),
              task=_unbalanced,
-             caution="Every ratio has a fifth of the training rows; validation and test rows stay as they are."),
+             caution="Every ratio has as many training rows, at most a fifth of all; validation and test rows stay."),
         Axis("missing-values", "share of the training features missing",
              "what missing values cost, filled with means", LINEAR, _usual(0, 0.2, 0.4, 0.6, 0.8), SHARE, task=_erased,
              caution="Values are missing in training rows alone: validation and test rows are whole."),

@@ -11,7 +11,7 @@ import numpy as np
 from bench.errors import UserError
 from bench.preprocess import Table, stream
 
-FIFTH = 0.2  # of the training rows, which every ratio of `Unbalance` keeps
+FIFTH = 0.2  # of the training rows, which every ratio of `Unbalance` keeps at most
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Subsample:
 @dataclass(frozen=True)
 class Unbalance:
     """Keeps a fifth of the training rows, so many of each class that their numbers fall by one factor from class to
-    class, the first `ratio` times as frequent as the last (Cui et al., 2019, arXiv:1901.05555). Every ratio keeps as
-    many rows in all, so that what differs is balance and not how much data there is.
+    class, the most frequent first, which becomes `ratio` times as frequent as the last (Cui et al., 2019,
+    arXiv:1901.05555). Every ratio keeps as many rows in all, fewer than a fifth where the rarest class has not its
+    share of that, so that what differs is balance and not how much data there is.
 
     Attributes:
       ratio: of the most frequent class to the rarest; 1 is balance.
@@ -57,8 +58,10 @@ class Unbalance:
         classes = _classes(table)
         if len(classes) < 2:
             raise UserError(f"{self} needs two integer classes or more: put it before OneHot, on a data set with them")
+        classes.sort(key=len, reverse=True)
         falling = self.ratio ** -np.linspace(0, 1, len(classes))
-        counts = np.maximum(1, np.round(FIFTH * len(table.train) * falling / falling.sum())).astype(int)
+        total = min(FIFTH * len(table.train), len(classes) * len(classes[-1]))
+        counts = np.maximum(1, np.round(total * falling / falling.sum())).astype(int)
         rng = stream("imbalance")
         kept = []
         for rows, count in zip(classes, counts.tolist(), strict=True):

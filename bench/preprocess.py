@@ -108,7 +108,8 @@ class OfficialSplit:
 @dataclass(frozen=True)
 class Folded:
     """One fold of a cross-validation within another split: its training and validation rows are dealt anew, class by
-    class, into `of` equal parts, of which part `fold` is for validation. Rows that are left over are left out."""
+    class, into `of` equal parts, of which part `fold` is for validation. A few rows drawn of all, fewer than `of`, are
+    left out."""
 
     split: Split
     fold: int
@@ -125,7 +126,8 @@ class Folded:
         values, rng = y if within is None else x[:, within].astype(np.int64), stream("folds")
         strata = _strata(values, np.sort(np.concatenate([rows["train"], rows["valid"]])))
         dealt = np.concatenate([rng.permutation(stratum) for stratum in strata])
-        dealt = dealt[: len(dealt) // self.of * self.of].reshape(-1, self.of)
+        kept = np.sort(rng.permutation(len(dealt))[: len(dealt) // self.of * self.of])
+        dealt = dealt[kept].reshape(-1, self.of)
         if not len(dealt):
             raise UserError(f"{len(rows['train']) + len(rows['valid'])} rows cannot be dealt into {self.of} folds")
         rest = np.delete(dealt, self.fold, axis=1)

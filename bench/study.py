@@ -6,7 +6,9 @@ every run, those of one protocol in one folder. `plan` is pure; `run` computes w
 
 import ast
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from optimizers import OptimizerError, _spec
 OPTIMIZERS = ("sgd", "momentum", "adam", "schedule_free_adamw")
 USUAL = {"replicates": 7, "trials": 8, "seeds": 2}  # of 7 a side a single difference among 80 can be shown, of 6 not
 SUITE = "core"
+BENCH = Path(__file__).parent
 DIGITS = 6  # of a setting that is transferred
 LOG_SPAN = 20.0  # from the least to the largest value of a field, from which on its scale is logarithmic
 PAGE_S = 10.0  # that the page takes
@@ -118,7 +121,7 @@ def plan(
         given["trials"] = chosen.trials
     protocol = Protocol(**given)
     wanted = _values(chosen, turned, values)
-    sent = task if isinstance(task, str) and _is_own(task) else turned
+    sent = task if isinstance(task, str) and _is_imported(task, turned) else turned
     setups = [_setup(chosen, turned, sent, protocol, specs, value) for value in wanted]
     same = [i for i, made in enumerate(setups) if _unchanged(made, turned, protocol, specs)]
     if transfer and protocol.trials < 2:
@@ -140,9 +143,11 @@ def _values(axis: Axis, task: Task, given: Sequence[Value] | None) -> list[Value
     for value in asked:
         if not axis.kind.holds(value):
             raise UserError(f"study {axis.name}: {value!r} is not among its values, which are {axis.kind.words}")
-    if given and len({repr(value) for value in asked}) < 2:
+        if _is_number(value) and not isfinite(value):
+            raise UserError(f"study {axis.name}: {value!r} is not finite; give numbers that are")
+    unique = list({value if _is_number(value) else repr(value): value for value in reversed(asked)}.values())[::-1]
+    if given and len(unique) < 2:
         raise UserError(f"study {axis.name}: {asked[0]!r} alone is no study; give two values or more")
-    unique = list({repr(value): value for value in asked}.values())
     return sorted(unique) if all(map(_is_number, unique)) else unique
 
 
@@ -159,10 +164,13 @@ def _scale(values: Sequence[Value]) -> str:
     return axes.LOG if wide else axes.LINEAR
 
 
-def _is_own(spec: str) -> bool:
-    """Whether a task is of somebody's file or package, which workers import by its spec."""
+def _is_imported(spec: str, task: Task) -> bool:
+    """Whether a task is of somebody's file or package, which workers import by its spec; one that is made of nothing
+    but the suite's parts can be sent as it is."""
     parsed = _spec.parse(spec)
-    return parsed.is_path or parsed.attr is not None
+    own = parsed.is_path or parsed.attr is not None
+    plain = isinstance(task, Mlp) and isinstance(task.dataset, str)
+    return own and not (plain and all(file.is_relative_to(BENCH) for file in task.code))
 
 
 def _setup(
@@ -321,7 +329,11 @@ def tuned(done: Studied) -> dict[str, dict[str, float]]:
 def predict(study: Study, out: Path, workers: int, speed: Speed) -> float:
     """Seconds that what a folder lacks of a study will take, page included."""
     total = 0.0
-    for name, asked in (grids(study) | (transferred(study, {}) if study.transfer else {})).items():
+    settings: Mapping[str, Mapping[str, float]] = {}
+    with suppress(UserError):  # of a study that is not there yet settings are those of the paper
+        settings = studied.read(out).settings
+    moved = transferred(study, settings if {*study.names} <= settings.keys() else {}) if study.transfer else {}
+    for name, asked in (grids(study) | moved).items():
         missing: dict[tuple[str, str], list[int | None]] = {}
         for unit in runner.plan(out / name, asked, asked.fingerprints()).missing:
             missing.setdefault(unit.cell, []).append(None)
@@ -365,11 +377,17 @@ def _check_folder(study: Study, out: Path) -> None:
         before = studied.read(out)
     except UserError:  # none, or one that is made anew
         return
-    asked = describe(study)
-    what = [(one.axis, one.task, {name: one.protocol.get(name) for name in USUAL}) for one in (before, asked)]
-    if what[0] != what[1]:
-        there, wanted = (f"{axis} on {task}, {', '.join(f'{n} {v}' for n, v in of.items())}" for axis, task, of in what)
-        raise UserError(f"{out} holds the study of {there}, and this is {wanted}; choose another folder with --out")
+    first, *others = (asdict(made.protocol) for made in study.setups)
+    free = {"replicates", "seeds"} | {name for one in others for name in first if one[name] != first[name]}
+    held = {name: value for name, value in first.items() if name not in free}
+    there, wanted = (
+        [f"{one.axis} on {one.task}", *(f"{name} {own.get(name)}" for name in held)]
+        for one, own in ((before, before.protocol), (describe(study), held))
+    )
+    if there != wanted:
+        differ = [(one, other) for one, other in zip(there, wanted, strict=True) if one != other]
+        holds, asked = (", ".join(words) for words in zip(*differ, strict=True))
+        raise UserError(f"{out} holds another study: {holds}, and this one is {asked}; choose another with --out")
 
 
 def _complete(out: Path, asked: Grid, workers: int | None, watcher: Watcher | None, timeout: float) -> None:

@@ -96,11 +96,17 @@ def _leaders(told: Turned) -> str:
     if not np.isfinite(score).any():
         return "No optimizer has results at all values, so none is said to lead over all of them."
     first = int(np.nanargmin(score))
-    equal = [told.optimizers[o] for o in range(len(score)) if o != first and p[first, o] > stats.LEVEL]
-    apart = [told.optimizers[o] for o in range(len(score)) if o != first and p[first, o] <= stats.LEVEL]
-    words = f"Over all values together {told.optimizers[first]} has the best test {told.studied.about.metric}"
-    words += f", told apart from {listed(apart)}" * bool(apart)
-    return words + f"; not told apart from it: {listed(equal)}." * bool(equal) + "." * (not equal)
+    others = [o for o in np.flatnonzero(np.isfinite(score)).tolist() if o != first]
+    equal = [told.optimizers[o] for o in others if p[first, o] > stats.LEVEL]
+    apart = [told.optimizers[o] for o in others if p[first, o] <= stats.LEVEL]
+    partial = [name for name, own in zip(told.optimizers, score, strict=True) if np.isnan(own)]
+    return (
+        f"Over all values together, each in units of its own spread, {told.optimizers[first]} has the best test "
+        f"{told.studied.about.metric}"
+        f"{f', told apart from {listed(apart)}' * bool(apart)}"
+        f"{f'; not told apart from it: {listed(equal)}' * bool(equal)}"
+        f"{f'; not at all values, and so not compared: {listed(partial)}' * bool(partial)}."
+    )
 
 
 def _order(told: Turned) -> str:
@@ -269,8 +275,8 @@ def limits(told: Turned) -> list[str]:
     count = len(told.points) * math.comb(len(told.optimizers), 2)
     said = [
         f"Every interval and test is over {about.replicates} replicate{'s' * (about.replicates != 1)}, each with its "
-        f"own search and seeds; the least p that one comparison can have is {chance(least)}, before it is "
-        f"corrected for {count} of them. “Not told apart” is not “equal”.",
+        f"own search and seeds; the least p that one comparison can have is {chance(least)}"
+        f"{f', before it is corrected for {count} of them' * (count > 1)}. “Not told apart” is not “equal”.",
         f"This is one task, {about.task}, and this budget: another task may answer otherwise.",
     ]
     said += [about.caution] * bool(about.caution)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench import stats
 from bench.records import Record
 from bench.stats import Array
-from bench.stats.scaling import PowerLaw, longest
+from bench.stats.scaling import PowerLaw, longest, together
 from bench.studied import Point, Studied
 
 # Of the cells end at the target or beyond, on average; fewer where nothing is tuned, as many values are far off then.
@@ -168,7 +168,7 @@ class Turned:
 
     @cached_property
     def laws(self) -> dict[str, list[PowerLaw]]:
-        """{what: a fit for each optimizer} on an axis of numbers whose scale is logarithmic."""
+        """{what: a fit for each optimizer} on an axis of numbers whose scale is logarithmic, corrected together."""
         x = self.numbers
         if x is None or self.studied.about.scale != "log":
             return {}
@@ -177,7 +177,9 @@ class Turned:
         kinds = (kinds if self.studied.about.comparable else {}) | {"steps to the target": steps}
         if np.isfinite(self.cells.rate).any():
             kinds["tuned learning rate"] = self.cells.rate
-        return {what: [longest(x, y[:, o]) for o in range(len(self.optimizers))] for what, y in kinds.items()}
+        count = len(self.optimizers)
+        fits = together([longest(x, y[:, o]) for y in kinds.values() for o in range(count)])
+        return {what: fits[i * count : (i + 1) * count] for i, what in enumerate(kinds)}
 
     @cached_property
     def positions(self) -> Array:
@@ -286,7 +288,8 @@ def _read(record: Record, metric: str) -> Mapping[str, float]:
 
 
 def _times(studied: Studied, target: float, falls: bool) -> Array:
-    """Gradient evaluations to the target in the test metric, where validation loss chose the setting: (V, O, R, S)."""
+    """Gradient evaluations to the target in the test metric, where validation loss chose the setting: (V, O, R, S); one
+    where the target is met at the start."""
     about = studied.about
     times = np.full((len(about.points), len(about.optimizers), about.replicates, about.seeds), np.nan)
     for v, point in enumerate(about.points):
@@ -295,7 +298,7 @@ def _times(studied: Studied, target: float, falls: bool) -> Array:
                 curves = record.final("valid", f"test/{about.metric}").astype(float)
                 spent = record.final("valid", "grad_evals").astype(float)
                 own = first_reach(curves if falls else -curves, spent, target if falls else -target)
-                times[v, o, record.meta["replicate"], : len(own)] = own
+                times[v, o, record.meta["replicate"], : len(own)] = np.maximum(own, 1.0)
     return times
 
 

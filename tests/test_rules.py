@@ -490,8 +490,9 @@ def test_the_table_of_the_documentation_is_of_all_claims_as_they_were_measured()
     text = (ROOT / "docs/rules.md").read_text()
     measured = list(csv.DictReader(io.StringIO((ROOT / "docs/rules.csv").read_text())))
     lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| rule", "| ---"))]
-    assert [(row["rule"], row["claim"]) for row in measured] == [(r.name, c.name) for r, _, c in CLAIMS]
-    assert [row["words"] for row in measured] == [claim.words for _, _, claim in CLAIMS]
+    known = {(rule.name, claim.name): claim.words for rule, _, claim in CLAIMS}
+    for row in measured:  # of what the catalogue has; what is new in it is there when it was measured
+        assert known[row["rule"], row["claim"]] == row["words"]
     for row, line in zip(measured, lines, strict=True):
         rule, words, said, difference, *_ = [cell.strip() for cell in line.strip("|").split("|")]
         assert (rule, words) == (row["rule"], row["words"])
@@ -501,7 +502,7 @@ def test_the_table_of_the_documentation_is_of_all_claims_as_they_were_measured()
         small = f"{way}, by less than {effect}" if float(row["p_holm"]) <= LEVEL else f"no difference of {effect}"
         short = {"against": "the opposite holds", "no difference": small}
         assert said == f"**{short.get(row['verdict'], row['verdict'])}**"
-        assert float(row["power"]) >= verdicts.POWER or row["verdict"] != verdicts.UNDECIDED
+        assert float(row["power"]) >= verdicts.POWER
     assert re.search(r"measured on \d{4}-\d\d-\d\d", text.replace("\n", " ").lower())
 
 

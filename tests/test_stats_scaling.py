@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.stats.scaling import longest, power_law
+from bench.stats.scaling import longest, power_law, together
 
 X = np.array([8.0, 16, 32, 64, 128])
 
@@ -62,6 +62,19 @@ def test_an_exact_law_is_one() -> None:
     fit = power_law(X, law(-0.5, 0, 0.0))
     assert not fit.fails
     assert [fit.exponent, fit.factor] == pytest.approx([-0.5, 3])
+
+
+def test_a_page_of_noise_seldom_states_a_law() -> None:
+    pages = [together([longest(X, law(0.0, 16 * page + fit)) for fit in range(16)]) for page in range(150)]
+    assert np.mean([any(not fit.fails for fit in fits) for fits in pages]) <= 0.1  # 5 %, and three standard errors
+    mixed = together([longest(X, law(exponent, seed)) for seed, exponent in enumerate([0.5, 0.0, 0.0, -0.5])])
+    assert [not fit.fails for fit in mixed] == [True, False, False, True]
+    assert all(fit.p >= power_law(X, law(0.0, seed)).p for seed, fit in ((1, mixed[1]), (2, mixed[2])))
+
+
+def test_a_fit_that_could_not_be_made_is_of_no_family() -> None:
+    one = longest(X, law(0.5, 0))
+    assert together([one, power_law(X[:3], law(1, 0)[:3])])[0].p == one.p
 
 
 def test_a_part_is_found_and_said_to_be_one() -> None:

@@ -74,8 +74,28 @@ def test_a_task_of_a_file_is_turned_by_its_spec(tmp_path: Path) -> None:
     done = study.run(planned, tmp_path / "out", workers=1)
     assert not done.failed
     assert [len(done.records(point, "sgd")) for point in done.about.points] == [3, 3, 3]
+    spec = f"{_own_network(tmp_path)}:task"
+    turned = study.plan("augmentation", spec, ["sgd"], ["none", "noise"], **SMALL)
+    assert [setup.task.name for setup in turned.setups] == ["net(augmentation=none)", "net(augmentation=noise)"]
+    assert not study.run(turned, tmp_path / "turned", workers=1).failed
+    own = tmp_path / "own.py"
+    own.write_text((tmp_path / "net.py").read_text() + OWN_STEP)
     with pytest.raises(UserError, match="to what no spec can say"):
-        study.plan("augmentation", _own_network(tmp_path), ["sgd"])
+        study.plan("augmentation", f"{own}:task", ["sgd"])
+
+
+OWN_STEP = """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Negative:
+    def __call__(self, table):
+        return table._replace(x=-table.x)
+
+
+task = replace(task, preprocessing=(Negative(), *task.preprocessing))
+"""
 
 
 def _own_network(folder: Path) -> str:
@@ -141,7 +161,7 @@ def test_a_second_call_computes_nothing(width: studied.Studied) -> None:
     assert {path: path.stat().st_mtime_ns for path in files} == before
     assert again.about == about
     plain = study.plan("width", TASK, ["sgd", "adam"], [2, 4, 16], **SMALL)
-    assert study.predict(plain, width.folder, 2, SAME) == 0
+    assert study.predict(plain, width.folder, 2, SAME) == study.predict(planned, width.folder, 2, SAME) == 0
 
 
 def test_the_page_says_what_the_numbers_say(width: studied.Studied) -> None:
@@ -173,9 +193,9 @@ def test_a_description_that_points_elsewhere_is_refused(width: studied.Studied, 
 @pytest.mark.parametrize(
     ("axis", "task", "changes", "words"),
     [
-        ("depth", TASK, {}, "holds the study of width on .*, and this is depth on "),
-        ("width", "diabetes(steps=30)", {}, "and this is width on diabetes.steps=30."),
-        ("width", TASK, {"trials": 3}, "trials 2, .*trials 3"),
+        ("depth", TASK, {}, "holds another study: width on .*, and this one is depth on "),
+        ("width", "diabetes(steps=30)", {}, "and this one is width on diabetes.steps=30.;"),
+        ("width", TASK, {"trials": 3}, "holds another study: trials 2, and this one is trials 3; choose another"),
     ],
 )
 def test_a_folder_of_another_study_is_refused_and_left_as_it_is(

@@ -46,11 +46,11 @@ function withIntervals(o, [mean, low, high], more = {}) {
   };
 }
 
-// Crosses at the top for what is infinite.
+// Crosses at the top for what is infinite, one below the other.
 function misses(o, mean) {
   const { color } = looks(o), at = mean[o].map((_, v) => v).filter((v) => mean[o][v] === null && DATA.series.metric[0][o][v] !== null), x = beside(o);
   return {
-    x: at.map((v) => x[v]), y: at.map(() => 1), yaxis: "y2", mode: "markers", marker: { symbol: "x-thin-open", size: 9, color, line: { color, width: 2 } },
+    x: at.map((v) => x[v]), y: at.map(() => 0.97 - 0.045 * o), yaxis: "y2", mode: "markers", marker: { symbol: "x-thin-open", size: 9, color, line: { color, width: 2 } },
     text: at.map((v) => `${looks(o).name}, ${plain(DATA.texts[v])}: not reached`), hovertemplate: "%{text}<extra></extra>", cliponaxis: false,
   };
 }
