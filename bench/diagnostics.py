@@ -112,19 +112,20 @@ def moved(walk: Walk) -> dict[str, np.ndarray]:
     """What the parameters alone tell; float64 (points,).
 
     ratio: |update| / |parameters|. alignment: cosine of an update and the next. distance: from the start. path: length
-    of the way so far, by the trapezoid rule over the lengths of the updates that are known, so an estimate. NaN is the
-    ratio to, and the angle with, nothing.
+    of the way so far, an estimate: between points by the trapezoid rule over the lengths of the updates that are known,
+    and never less than straight on. NaN is the ratio to, and the angle with, nothing.
     """
     here = walk.here.astype(np.float64)
     update, after = walk.following - here, walk.second.astype(np.float64) - walk.following
     length, later = np.linalg.norm(update, axis=1), np.linalg.norm(after, axis=1)
     pace = (length + later) / 2 / np.maximum(walk.then - walk.spent, 1)
     way = np.diff(walk.spent, prepend=walk.spent[:1]) * (pace + np.roll(pace, 1)) / 2
+    straight = np.linalg.norm(np.diff(here, axis=0, prepend=here[:1]), axis=1)
     return {
         "ratio": _over(length, np.linalg.norm(here, axis=1)),
         "alignment": _over((update * after).sum(1), length * later),
         "distance": np.linalg.norm(here - walk.start, axis=1),
-        "path": np.cumsum(way),
+        "path": np.cumsum(np.maximum(way, straight)),
     }
 
 

@@ -163,6 +163,14 @@ def test_a_step_of_two_gradient_evaluations_is_one_update() -> None:
     assert (np.linalg.norm(found.second - found.following, axis=1) > 0).all()
 
 
+def test_no_way_is_shorter_than_the_distance() -> None:
+    found = diagnostics.moved(diagnostics.walk(quadratic("momentum"), {"learning_rate": 0.3, "momentum": 0.9}))
+    assert (found["path"] >= found["distance"] * (1 - 1e-6)).all()
+    here = np.asarray([[0.0, 0.0], [3.0, 4.0]], np.float32)  # updates are short at both ends, and between them were not
+    still = diagnostics.moved(Walk(here[0], here, here, here, np.asarray([0, 9]), np.asarray([1, 10])))
+    assert still["path"].tolist() == [0.0, 5.0]
+
+
 def test_nothing_has_no_ratio_and_no_angle() -> None:
     still = np.zeros((2, 3), np.float32)
     moved = still + np.asarray([1, 0, 0], np.float32)

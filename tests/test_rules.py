@@ -18,7 +18,7 @@ from bench.errors import UserError
 from bench.records import Record
 from bench.rules import catalogue, judging, optimization, own, running, verdicts
 from bench.rules.measures import NARROW, Gap, LogLoss, LogSteps, Measure, Metric
-from bench.rules.nouns import Arm, Claim, Experiment, Rule
+from bench.rules.nouns import Arm, Claim, Experiment, Rule, perceptron
 from bench.stats import LEVEL
 from reports import rules as report
 
@@ -95,8 +95,14 @@ def test_a_difference_of_differences_is_of_one_thing() -> None:
     (experiment,) = catalogue.RULES["relu"].experiments
     assert experiment.between("ReLU", "sigmoid") == {"activation"}
     assert experiment.differences() == {"activation", "widths"}
+    both = replace(experiment.claims[0], worse="sigmoid, shallow")
+    third = Arm(replace(perceptron("digits_deep"), l2=0.1), "momentum(momentum=0.9)")
+    arms = {**experiment.arms, "third": third}
+    more = replace(experiment, arms=arms, varies=("activation", "widths", "l2"), claims=(both,))
+    with pytest.raises(UserError, match="arms that differ in activation, widths; one of these would do"):
+        replace(catalogue.RULES["relu"], experiments=(more,)).check()
     wrong = replace(experiment.claims[1], beside=("ReLU, shallow", "sigmoid"))
-    with pytest.raises(UserError, match="two differences that are not of the same fields"):
+    with pytest.raises(UserError, match="differences that are not of the same fields"):
         replace(catalogue.RULES["relu"], experiments=(replace(experiment, claims=(wrong,)),)).check()
 
 

@@ -7,7 +7,7 @@ from bench.perturb import Subsample
 from bench.preprocess import ClassWeights, Divide, OneHot, Pool, Resample, Standardize
 from bench.rules import own
 from bench.rules.measures import Gap, LogLoss, LogSteps, Metric
-from bench.rules.nouns import Arm, Claim, Experiment, Rule, perceptron
+from bench.rules.nouns import CLOSELY, Arm, Claim, Experiment, Rule, perceptron
 
 ADAM = "adam(b1=0.9)"
 MOMENTUM = "momentum(momentum=0.9)"
@@ -51,6 +51,7 @@ RELU = Rule(
                 ),
             ),
             replicates=28,
+            protocol=CLOSELY,
         ),
     ),
 )  # fmt: skip

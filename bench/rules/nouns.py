@@ -11,6 +11,9 @@ from bench.rules.measures import Measure
 from bench.task import Task
 from bench.tasks import Mlp
 
+USUAL = {"trials": 10, "seeds": 3, "evaluations": 20}
+CLOSELY = {**USUAL, "evaluations": 100}  # read often enough to tell steps that are few
+
 
 def perceptron(spec: str) -> Mlp:
     """The task of the catalogue, which must be a perceptron, so that its fields can be changed.
@@ -97,7 +100,7 @@ class Experiment:
     varies: tuple[str, ...]
     claims: tuple[Claim, ...]
     replicates: int
-    protocol: Mapping[str, int] = field(default_factory=lambda: {"trials": 10, "seeds": 3, "evaluations": 20})
+    protocol: Mapping[str, int] = field(default_factory=lambda: USUAL)
 
     def between(self, one: str, other: str) -> set[str]:
         """Fields in which the tasks of two arms differ, and `optimizer` where these do."""
@@ -155,9 +158,15 @@ class Rule:
             for claim in experiment.claims:
                 if wrong := [arm for arm in claim.arms if arm not in experiment.arms]:
                     raise UserError(f"{where}: claim {claim.name} names {wrong[0]!r}; arms are {[*experiment.arms]}")
-                if claim.beside and experiment.between(*claim.beside) != experiment.between(claim.better, claim.worse):
+                found = experiment.between(claim.better, claim.worse)
+                if len(found) > 1 and found != {*experiment.varies}:
                     raise UserError(
-                        f"{where}: claim {claim.name} is of two differences that are not of the same fields; mend arms"
+                        f"{where}: claim {claim.name} is of arms that differ in {', '.join(sorted(found))}; one of "
+                        "these would do, or all that vary"
+                    )
+                if claim.beside and experiment.between(*claim.beside) != found:
+                    raise UserError(
+                        f"{where}: claim {claim.name} is of differences that are not of the same fields; mend the arms"
                     )
                 if not (0 < claim.effect < 1 and claim.pilot > 0):
                     raise UserError(f"{where}: claim {claim.name} needs an effect in (0, 1) and a pilot above 0")
