@@ -3,13 +3,14 @@
 STUDY/study.json        what was turned, at which values, and in which runs the results are
 STUDY/retuned/          a run, as `bench.results` reads it, of all values with settings tuned at each; where the axis is
                         of the protocol there is one a value: STUDY/retuned-cosine/
-STUDY/transferred/      the same with the settings tuned at the base value, where that was asked for
+STUDY/transferred/      the same with one setting tuned at the base value, where that was asked for
+STUDY/settled-64/       beside it one that was tuned at the value itself
 STUDY/report/           made from these alone
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from bench.records import Record
 from bench.results import Results
 
 FILE = "study.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class Description:
       own: whether the base is the task's own value.
       optimizers: names in the study.
       points: the values in order.
-      transferred: for each value {name in the study: name in records} of the settings tuned at the base, and the
-        folders of their results; empty if they were not asked for.
-      settings: {optimizer: the setting that was transferred}.
+      transferred, settled: the same values with one setting for all replicates, tuned at the base or at the value
+        itself; empty if they were not asked for.
+      settings: for each value {optimizer: the setting tuned there}, that of its median learning rate.
       protocol: of the searches.
     """
 
@@ -82,7 +83,13 @@ class Description:
     replicates: int
     seeds: int
     transferred: Sequence[Point] = ()
-    settings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    settled: Sequence[Point] = ()
+    settings: Sequence[Mapping[str, Mapping[str, float]]] = ()
+
+    @property
+    def all_points(self) -> Sequence[Point]:
+        """The values, however they were tuned."""
+        return (*self.points, *self.transferred, *self.settled)
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,9 @@ def write(folder: Path, about: Description) -> None:
 
 def describe(fields: Mapping[str, Any]) -> Description:
     """The description that `write` wrote."""
-    points, moved = ([Point(**point) for point in fields[name]] for name in ("points", "transferred"))
+    points = {name: [Point(**point) for point in fields[name]] for name in ("points", "transferred", "settled")}
     told = {name: value for name, value in fields.items() if name != "schema"}
-    return Description(**{**told, "points": points, "transferred": moved})
+    return Description(**{**told, **points})
 
 
 def read(folder: Path) -> Description:
@@ -137,7 +144,7 @@ def read(folder: Path) -> Description:
         raise UserError(
             f"{path} is damaged; the same `optgrid study` makes it anew: finished units are kept"
         ) from error
-    if any(unfit_name(point.run) for point in (*about.points, *about.transferred)):
+    if any(unfit_name(point.run) for point in about.all_points):
         raise UserError(f"{path} names runs that are none of its own; the same `optgrid study` makes it anew")
     return about
 
@@ -149,5 +156,5 @@ def load(folder: Path) -> Studied:
       UserError: there is no study in it, or one that cannot be read.
     """
     about = read(folder)
-    names = dict.fromkeys(point.run for point in (*about.points, *about.transferred))
+    names = dict.fromkeys(point.run for point in about.all_points)
     return Studied(folder, about, {name: results.load(folder / name) for name in names if (folder / name).is_dir()})

@@ -1,39 +1,29 @@
 """A study: one thing of a task, a protocol or the optimizers turned, and all else as it is.
 
 A value makes a task, a protocol or optimizers with one thing replaced; these go through the same sweep and records as
-every run, those of one protocol in one folder. `plan` is pure; `run` computes what is missing.
+every run, as `bench.studying` has it. Here it is planned, and nothing computed.
 """
 
 import ast
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import optimizers
-from bench import axes, experiment, forecast, grid, runner, studied, tasks
+from bench import axes, tasks
 from bench.axes import Axis, Refusal, Value
-from bench.costs import Speed
 from bench.errors import UserError
-from bench.experiment import Watcher
-from bench.grid import Grid
 from bench.protocol import Protocol
-from bench.studied import Description, Point, Studied
 from bench.task import Task
 from bench.tasks.mlp import Mlp
 from optimizers import OptimizerError, _spec
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "schedule_free_adamw")
 USUAL = {"replicates": 7, "trials": 8, "seeds": 2}  # of 7 a side a single difference among 80 can be shown, of 6 not
-SUITE = "core"
 BENCH = Path(__file__).parent
-DIGITS = 6  # of a setting that is transferred
 LOG_SPAN = 20.0  # from the least to the largest value of a field, from which on its scale is logarithmic
-PAGE_S = 10.0  # that the page takes
 BASE_ONLY = "transfer takes settings that were tuned"
 
 
@@ -143,21 +133,22 @@ def _values(axis: Axis, task: Task, given: Sequence[Value] | None) -> list[Value
     for value in asked:
         if not axis.kind.holds(value):
             raise UserError(f"study {axis.name}: {value!r} is not among its values, which are {axis.kind.words}")
-        if _is_number(value) and not isfinite(value):
+        if is_number(value) and not isfinite(value):
             raise UserError(f"study {axis.name}: {value!r} is not finite; give numbers that are")
-    unique = list({value if _is_number(value) else repr(value): value for value in reversed(asked)}.values())[::-1]
+    unique = list({value if is_number(value) else repr(value): value for value in reversed(asked)}.values())[::-1]
     if given and len(unique) < 2:
         raise UserError(f"study {axis.name}: {asked[0]!r} alone is no study; give two values or more")
-    return sorted(unique) if all(map(_is_number, unique)) else unique
+    return sorted(unique) if all(map(is_number, unique)) else unique
 
 
-def _is_number(value: Value) -> bool:
+def is_number(value: Value) -> bool:
+    """Whether a value is one."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _scale(values: Sequence[Value]) -> str:
     """The scale that suits the values of a field."""
-    if not all(map(_is_number, values)):
+    if not all(map(is_number, values)):
         return axes.CATEGORICAL
     above = [value for value in values if value > 0]
     wide = len(above) > 1 and max(above) >= LOG_SPAN * min(above) and min(values) >= 0
@@ -242,161 +233,3 @@ def _check_rates(where: str, specs: Mapping[str, str]) -> None:
 
 def _unchanged(made: Setup, task: Task, protocol: Protocol, specs: Mapping[str, str]) -> bool:
     return replace(made.task, name=task.name) == task and made.protocol == protocol and dict(made.specs) == dict(specs)
-
-
-# Where results are, and what is written down of it
-
-
-def describe(study: Study, settings: Mapping[str, Mapping[str, float]] | None = None) -> Description:
-    """What is kept of a study, with the settings that were transferred, if they are known."""
-    axis, first = study.axis, study.setups[0]
-    moved = []
-    if settings:
-        fixed = {name: settled(first.specs[name], settings[name]) for name in settings}
-        moved = [_point(made, folder(study, made, "transferred"), fixed) for made in study.setups]
-    return Description(
-        axis=axis.name, label=axis.label, shows=axis.shows, scale=axis.scale, comparable=axis.comparable,
-        caution=axis.caution, task=study.task.name, metric=study.task.metric, base=study.base, own=study.own,
-        tuned=first.protocol.trials > 1, optimizers=study.names,
-        points=[_point(made, folder(study, made, "retuned"), made.specs) for made in study.setups],
-        protocol=asdict(first.protocol), replicates=first.protocol.replicates, seeds=first.protocol.seeds,
-        transferred=moved, settings=settings or {},
-    )  # fmt: skip
-
-
-def _point(made: Setup, run: str, specs: Mapping[str, str]) -> Point:
-    rows = made.task.source.rows()[0] if isinstance(made.task, Mlp) else 0
-    if isinstance(made.task, Mlp) and not made.task.missing() and made.task.preprocessing:
-        rows = len(made.task.table().train)
-    value = made.value if _is_number(made.value) else str(made.value)
-    names = {name: optimizers.parse(spec).name for name, spec in specs.items()}
-    return Point(value, made.text, made.task.name, run, names, made.task.steps, made.task.batch_size or rows, rows)
-
-
-def folder(study: Study, made: Setup, kind: str) -> str:
-    """The folder of a value's results, in the study's: one for each protocol."""
-    return kind if study.axis.protocol is None else f"{kind}-{made.text}"
-
-
-def grids(study: Study) -> dict[str, Grid]:
-    """{folder in the study's: what is run in it}, with settings tuned at each value."""
-    return {name: _grid(group, group[0].protocol) for name, group in _groups(study, "retuned").items()}
-
-
-def transferred(study: Study, settings: Mapping[str, Mapping[str, float]]) -> dict[str, Grid]:
-    """The same with settings that were tuned at the base; as long as these are not known, with the paper's."""
-    made = {}
-    for name, group in _groups(study, "transferred").items():
-        own = group[0].specs
-        moved = {n: settled(own[n], settings[n]) for n in settings} or own
-        made[name] = _grid([replace(setup, specs=moved) for setup in group], replace(group[0].protocol, trials=1))
-    return made
-
-
-def _groups(study: Study, kind: str) -> dict[str, list[Setup]]:
-    found: dict[str, list[Setup]] = {}
-    for made in study.setups:
-        found.setdefault(folder(study, made, kind), []).append(made)
-    return found
-
-
-def _grid(group: Sequence[Setup], protocol: Protocol) -> Grid:
-    specs = list(dict.fromkeys(spec for made in group for spec in made.specs.values()))
-    turned = list({made.task.name: made.sent for made in group}.values())
-    return grid.resolve(SUITE, turned, specs, **asdict(protocol))
-
-
-def settled(spec: str, setting: Mapping[str, float]) -> str:
-    """An optimizer's spec with a whole setting fixed, to DIGITS."""
-    return axes.fixed(spec, **{name: float(f"{value:.{DIGITS}g}") for name, value in setting.items()})
-
-
-def tuned(done: Studied) -> dict[str, dict[str, float]]:
-    """{optimizer: the setting tuned at the base}: of the replicate whose learning rate, chosen by validation loss, is
-    the median, so that the luck of one search decides less."""
-    found = {}
-    for name in done.about.optimizers:
-        chosen = [unit.chosen_hparams("valid") for unit in done.records(done.about.points[done.about.base], name)]
-        if chosen and chosen[0]:
-            rates = [setting.get("learning_rate", 1.0) for setting in chosen]
-            found[name] = chosen[int(np.argsort(rates)[(len(rates) - 1) // 2])]
-    return found
-
-
-# What is computed, and what that takes
-
-
-def predict(study: Study, out: Path, workers: int, speed: Speed) -> float:
-    """Seconds that what a folder lacks of a study will take, page included."""
-    total = 0.0
-    settings: Mapping[str, Mapping[str, float]] = {}
-    with suppress(UserError):  # of a study that is not there yet settings are those of the paper
-        settings = studied.read(out).settings
-    moved = transferred(study, settings if {*study.names} <= settings.keys() else {}) if study.transfer else {}
-    for name, asked in (grids(study) | moved).items():
-        missing: dict[tuple[str, str], list[int | None]] = {}
-        for unit in runner.plan(out / name, asked, asked.fingerprints()).missing:
-            missing.setdefault(unit.cell, []).append(None)
-        if missing:
-            total += forecast.forecast(asked, missing, {}, workers, speed).sweep_s
-    return total + PAGE_S if total else 0.0
-
-
-def run(
-    study: Study, out: Path, workers: int | None = None, watcher: Watcher | None = None, timeout: float = 600.0
-) -> Studied:
-    """Computes what a folder lacks of a study, and what was tuned at the base at all other values if that is asked for.
-
-    Raises:
-      UserError: the folder cannot be written or holds something else.
-      KeyboardInterrupt: the watcher had it stop.
-    """
-    _check_folder(study, out)
-    studied.write(out, describe(study))
-    for name, asked in grids(study).items():
-        _complete(out / name, asked, workers, watcher, timeout)
-    done = studied.load(out)
-    if not study.transfer:
-        return done
-    settings = tuned(done)
-    if not settings:
-        raise UserError(f"study {study.axis.name}: {BASE_ONLY}, and nothing of these optimizers is; leave it out")
-    studied.write(out, describe(study, settings))
-    for name, asked in transferred(study, settings).items():
-        _complete(out / name, asked, workers, watcher, timeout)
-    return studied.load(out)
-
-
-def _check_folder(study: Study, out: Path) -> None:
-    """Refuses a folder that holds another study, whose description would be lost.
-
-    Raises:
-      UserError: it does.
-    """
-    try:
-        before = studied.read(out)
-    except UserError:  # none, or one that is made anew
-        return
-    first, *others = (asdict(made.protocol) for made in study.setups)
-    free = {"replicates", "seeds"} | {name for one in others for name in first if one[name] != first[name]}
-    held = {name: value for name, value in first.items() if name not in free}
-    there, wanted = (
-        [f"{one.axis} on {one.task}", *(f"{name} {own.get(name)}" for name in held)]
-        for one, own in ((before, before.protocol), (describe(study), held))
-    )
-    if there != wanted:
-        differ = [(one, other) for one, other in zip(there, wanted, strict=True) if one != other]
-        holds, asked = (", ".join(words) for words in zip(*differ, strict=True))
-        raise UserError(f"{out} holds another study: {holds}, and this one is {asked}; choose another with --out")
-
-
-def _complete(out: Path, asked: Grid, workers: int | None, watcher: Watcher | None, timeout: float) -> None:
-    experiment.run(
-        SUITE, list(asked.specs.values()), list(asked.optimizers.values()), out=out, workers=workers, watcher=watcher,
-        timeout=timeout, timed=False, **asdict(asked.protocol),
-    )  # fmt: skip
-
-
-def usual_folder(axis: str, task: str) -> Path:
-    """Where a study is kept if no other place is named."""
-    return Path("runs") / "study" / f"{task}-{axis}"

@@ -60,9 +60,12 @@ def to_csv(told: Turned) -> str:
                "budget", "batch", "training_rows"]  # fmt: skip
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    kinds: list[tuple[str, Cells, Array | None]] = [("value", told.cells, told.times)]
-    kinds += [("base", told.moved, None)] if told.moved is not None else []
+    kinds: list[tuple[str, Cells | None, Array | None]] = [
+        ("value", told.cells, told.times), ("base", told.moved, None), ("value, one for all", told.settled, None),
+    ]  # fmt: skip
     for kind, cells, times in kinds:
+        if cells is None:
+            continue
         for v, o, r in np.argwhere(~np.isnan(cells.test)).tolist():
             point = told.points[v]
             own = [getattr(cells, name)[v, o, r] for name in ("test", "valid", "train", "test_loss", "train_loss")]
@@ -97,11 +100,16 @@ def render(told: Turned) -> str:
         chooser=study_words.chooser(told),
         details=study_words.details(told),
         limits=study_words.limits(told), laws=_laws(told), values=_values(told), criterion=CRITERION,
-        ranks=study_figures.RANKS, target=number(told.target),
-        settings={name: ", ".join(f"{key}={value:.3g}" for key, value in own.items())
-                  for name, own in about.settings.items()},
+        ranks=study_figures.RANKS, target=number(told.target), settings=_settings(told),
         environment=next(iter(told.studied.runs.values())).manifest.get("environment", {}) if told.studied.runs else {},
     )  # fmt: skip
+
+
+def _settings(told: Turned) -> dict[str, str]:
+    """The setting of each optimizer that is transferred, in words."""
+    about = told.studied.about
+    kept = about.settings[about.base] if about.settings else {}
+    return {name: ", ".join(f"{key}={value:.3g}" for key, value in own.items()) for name, own in kept.items()}
 
 
 def _script() -> str:
@@ -115,13 +123,14 @@ def content(told: Turned) -> dict[str, Any]:
     about = told.studied.about
     look = looks.looks(told.optimizers)
     series = {
-        "metric": stats.t_interval(told.cells.test),
+        "metric": told.interval,
         "steps": told.reach,
         "gap": stats.t_interval(told.better * (told.cells.train - told.cells.valid)),
         "test_loss": geometric(told.cells.test_loss) if about.comparable else None,
         "train_loss": geometric(told.cells.train_loss) if about.comparable else None,
         "rate": geometric(told.cells.rate) if np.isfinite(told.cells.rate).any() else None,
         "moved": stats.t_interval(told.moved.test) if told.moved is not None else None,
+        "settled": stats.t_interval(told.settled.test) if told.settled is not None else None,
         "regret": told.regret[:3] if told.moved is not None else None,
     }
     return {
@@ -160,9 +169,15 @@ def _laws(told: Turned) -> list[dict[str, str]]:
     ]
 
 
+def _diverged(share: float) -> str:
+    """In words how many of a cell's final runs did; empty for none."""
+    return "" if np.isnan(share) or not share else "diverged" if share == 1 else f"{share:.0%} diverged"
+
+
 def _values(told: Turned) -> list[dict[str, Any]]:
     """The table of values: for each the metric of every optimizer, and who leads."""
-    mean, low, high = stats.t_interval(told.cells.test)
+    mean, low, high = told.interval
+    share = stats.t_interval(told.cells.diverged)[0]
     gain, p = told.beside_base
 
     def cell(v: int, o: int, best: bool) -> dict[str, Any]:
@@ -170,7 +185,7 @@ def _values(told: Turned) -> list[dict[str, Any]]:
         return {
             "mean": number(float(mean[v, o])),
             "best": best,
-            "range": "" if np.isnan(ends[0]) else " to ".join(map(number, ends)),
+            "range": _diverged(float(share[v, o])) or ("" if np.isnan(ends[0]) else " to ".join(map(number, ends))),
             "beside": "" if np.isnan(chances) else f"{gain[v, o]:+.2g}, p {chance(chances)}",
             "shown": chances <= stats.LEVEL,
         }

@@ -40,7 +40,7 @@ def panels(told: Turned) -> Picture:
     ).strip()
     figure = blank(6.6, "", caption)
     axes = figure.subplots(2, 2)
-    _curves(axes[0, 0], told, *stats.t_interval(told.cells.test), those)
+    _curves(axes[0, 0], told, *told.interval, those)
     axes[0, 0].set_title(f"Test {about.metric}")
     _curves(axes[0, 1], told, *told.reach, those, log=True)
     axes[0, 1].set_title(f"Gradient evaluations to {about.metric} {told.target:.3g}")
@@ -53,6 +53,7 @@ def panels(told: Turned) -> Picture:
         axes[1, 1].set_title("Learning rate tuned there")
     else:
         _curves(axes[1, 1], told, *stats.t_interval(told.cells.diverged), those)
+        axes[1, 1].set_ylim(-0.04, 1.04)
         axes[1, 1].set_title("Share of final runs that diverged")
     for ax in axes[1]:
         ax.set_xlabel(about.label)
@@ -83,15 +84,17 @@ def ranks(told: Turned) -> Picture:
 def transfer(told: Turned) -> Picture:
     """What settings tuned at the base give elsewhere, beside those tuned there."""
     assert told.moved is not None
+    assert told.settled is not None
     about, those = told.studied.about, cast(told)
     base = told.points[about.base].text
     caption = (
-        f"Left: test {about.metric}, in full where settings were tuned at each value, faint where at {base} alone. "
-        "Right: what not tuning anew costs, difference of means with its 95 % interval by Welch; above zero is worse."
+        f"Left: test {about.metric} with one setting tuned at each value, faint with the one tuned at {base}. "
+        "Right: what not tuning anew costs, mean with its 95 % t interval over pairs of the same start; above zero is "
+        "worse."
     )
     figure = blank(4.1, "", caption)
     left, right = figure.subplots(1, 2)
-    _curves(left, told, *stats.t_interval(told.cells.test), those)
+    _curves(left, told, *stats.t_interval(told.settled.test), those)
     moved = stats.t_interval(told.moved.test)[0]
     for o, name in enumerate(told.optimizers):
         left.plot(told.positions, moved[:, o], color=those.looks[name].color, lw=3.5, alpha=0.3, zorder=1)
@@ -124,9 +127,10 @@ def _curves(ax: Axes, told: Turned, mean: Array, low: Array, high: Array, those:
             ax.plot(x[missed], np.ones(missed.sum()), "x", transform=edge, ms=6, mew=1.6, clip_on=False, color=color)
     if log and finite.size:
         ax.set_yscale("log")
-        margin = max(1.2, float(finite.max() / finite.min()) ** 0.1)
-        ax.set_ylim(finite.min() / margin, finite.max() * margin)
-        log_axis(ax.yaxis, finite.min() / margin, finite.max() * margin)
+        seen = np.concatenate([finite, low[np.isfinite(low)], high[np.isfinite(high)]])
+        margin = max(1.2, float(seen.max() / seen.min()) ** 0.06)
+        ax.set_ylim(seen.min() / margin, seen.max() * margin)
+        log_axis(ax.yaxis, seen.min() / margin, seen.max() * margin)
     ax.grid(axis="y")
     _values(ax, told)
 

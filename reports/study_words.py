@@ -11,7 +11,7 @@ from bench.edges import edges
 from bench.records import Record
 from bench.stats.scaling import PowerLaw
 from reports.tables import chance, number
-from reports.turned import Cells, Turned
+from reports.turned import Cells, Turned, lost_at
 from reports.words import listed
 
 
@@ -41,13 +41,11 @@ def chooser(told: Turned) -> str:
     ways = {str(run.manifest.get("protocol", {}).get("select", "valid")) for run in runs}
     if ways <= {"valid"}:
         return "lowest validation loss"
-    return (
-        f"lowest loss as the value says, on validation rows or folds of the training rows ({', '.join(sorted(ways))})"
-    )
+    return "lowest loss on validation rows or on folds of these and training rows, as each value says"
 
 
 def _of(told: Turned, v: int, o: int) -> str:
-    mean, low, high = (float(a[v, o]) for a in stats.t_interval(told.cells.test))
+    mean, low, high = (float(a[v, o]) for a in told.interval)
     return number(mean) if math.isnan(low) else f"{number(mean)} ({number(low)} to {number(high)})"
 
 
@@ -101,7 +99,7 @@ def _leaders(told: Turned) -> str:
     apart = [told.optimizers[o] for o in others if p[first, o] <= stats.LEVEL]
     partial = [name for name, own in zip(told.optimizers, score, strict=True) if np.isnan(own)]
     return (
-        f"Over all values together, each in units of its own spread, {told.optimizers[first]} has the best test "
+        f"On average over all values, each in units of its own spread, {told.optimizers[first]} has the best test "
         f"{told.studied.about.metric}"
         f"{f', told apart from {listed(apart)}' * bool(apart)}"
         f"{f'; not told apart from it: {listed(equal)}' * bool(equal)}"
@@ -221,7 +219,9 @@ def _steps(told: Turned) -> str:
         if np.isfinite(steps[:, o]).any():
             best = int(np.nanargmin(steps[:, o]))
             missed = [_text(told, v) for v in np.flatnonzero(np.isinf(steps[:, o])).tolist()]
-            parts.append(f"{name} {steps[best, o]:.0f} at {_text(told, best)}" +
+            low, high = (end[best, o] for end in told.reach[1:])
+            ends = f" ({low:.0f} to {high:.0f})" if math.isfinite(low) and math.isfinite(high) else ""
+            parts.append(f"{name} {steps[best, o]:.0f}{ends} at {_text(told, best)}" +
                          f", never at {listed(missed)}" * bool(missed))  # fmt: skip
     goal = f"To test {told.studied.about.metric} {number(told.target)}"
     return f"{goal} the fewest gradient evaluations, with restarts, are: {'; '.join(parts)}." if parts else ""
@@ -252,13 +252,15 @@ def _transfer(told: Turned) -> list[str]:
         return []
     about = told.studied.about
     mean, low, high, p = told.regret
-    where = f"the settings tuned at {_text(told, about.base)}"
+    where = f"the settings tuned at {_text(told, about.base)}, the learning rate and all else that is searched,"
     shown = [
         f"{name} at {_text(told, v)} by {mean[v, o]:.2g} ({low[v, o]:.2g} to {high[v, o]:.2g})"
         for o, name in enumerate(told.optimizers)
         for v in range(len(told.points))
         if p[v, o] <= stats.LEVEL and mean[v, o] > 0
     ]
+    if lost := _diverged(told, told.moved):
+        shown.append(f"{'; '.join(lost)}, where runs diverge")
     if not shown:
         largest = float(np.nanmax(np.delete(mean, about.base, 0), initial=-np.inf))
         most = f"; the largest mean loss is {largest:.2g}" if math.isfinite(largest) else ""
@@ -275,7 +277,7 @@ def limits(told: Turned) -> list[str]:
     count = len(told.points) * math.comb(len(told.optimizers), 2)
     said = [
         f"Every interval and test is over {about.replicates} replicate{'s' * (about.replicates != 1)}, each with its "
-        f"own search and seeds; the least p that one comparison can have is {chance(least)}"
+        f"own {'search and ' * about.tuned}seeds; the least p that one comparison can have is {chance(least)}"
         f"{f', before it is corrected for {count} of them' * (count > 1)}. “Not told apart” is not “equal”.",
         f"This is one task, {about.task}, and this budget: another task may answer otherwise.",
     ]
@@ -283,9 +285,9 @@ def limits(told: Turned) -> list[str]:
     if not about.comparable:
         said.append("So neither losses nor power laws of losses are shown; steps are to a level of the metric.")
     if told.moved is not None:
-        said.append("The setting that is transferred is the median of all replicates' at the base, and so less a "
-                    "matter of luck than each replicate's own search: beside it, tuning anew can come out worse, "
-                    "as at the base itself.")  # fmt: skip
+        said.append("What is transferred, and what stands beside it, is one setting for all replicates: of those that "
+                    "they chose, the one of the median learning rate. How much the luck of a search does is not in "
+                    "these intervals.")  # fmt: skip
     if narrow := at_edges(told):
         said.append(f"At the edge of its search space, which may be too narrow there: {'; '.join(narrow)}.")
     for cells, words in ((told.cells, ""), (told.moved, f" with the settings tuned at {_text(told, about.base)}")):
@@ -297,7 +299,7 @@ def limits(told: Turned) -> list[str]:
 
 def _diverged(told: Turned, cells: Cells) -> list[str]:
     """Who diverged where."""
-    lost = np.nan_to_num(cells.diverged).max(-1) > 0
+    lost = lost_at(cells)
     at = {name: [_text(told, v) for v in np.flatnonzero(lost[:, o]).tolist()] for o, name in enumerate(told.optimizers)}
     return [f"{name} at {listed(texts)}" for name, texts in at.items() if texts]
 

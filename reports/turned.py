@@ -50,8 +50,9 @@ class Turned:
 
     Attributes:
       falls: whether the metric is better where it is lower.
-      cells: of settings tuned at each value.
-      moved: of settings tuned at the base; None where they were not asked for.
+      cells: of settings tuned at each value, by each replicate for itself.
+      moved, settled: of one setting for all replicates, tuned at the base or at the value; None where they were not
+        asked for.
       target: level of the test metric that `reach` is about.
       times: (V, O, R, S) gradient evaluations to the target; inf for a miss.
     """
@@ -60,6 +61,7 @@ class Turned:
     falls: bool
     cells: Cells
     moved: Cells | None
+    settled: Cells | None
     target: float
     times: Array
 
@@ -88,6 +90,13 @@ class Turned:
     def means(self) -> Array:
         """Mean test metric of each cell, (V, O)."""
         return stats.t_interval(self.cells.test)[0]
+
+    @cached_property
+    def interval(self) -> tuple[Array, Array, Array]:
+        """Mean test metric with the ends of its 95 % t interval, (V, O) each; there is none where a run diverged."""
+        mean, low, high = stats.t_interval(self.cells.test)
+        lost = lost_at(self.cells)
+        return mean, np.where(lost, np.nan, low), np.where(lost, np.nan, high)
 
     @cached_property
     def ranks(self) -> Array:
@@ -136,23 +145,29 @@ class Turned:
     @cached_property
     def beside_base(self) -> tuple[Array, Array]:
         """How much better the metric is than at the base, (V, O), and its p-values, corrected together for the share of
-        false ones: NaN at the base."""
-        base = self.studied.about.base
-        own = self.cells.test
-        p = np.array([[stats.one_task(own[v, o], own[base, o]) for o in range(own.shape[1])] for v in range(len(own))])
-        return self.better * (self.means - self.means[base]), _corrected(p, base)
+        false ones: NaN at the base.
+
+        Runs of a task of one name have the same starts, and replicates then are pairs.
+        """
+        base, own = self.studied.about.base, self.cells.test
+        pairs = [point.task == self.points[base].task for point in self.points]
+        p = [
+            [stats.paired(a - b) if same else stats.one_task(a, b) for a, b in zip(row, own[base], strict=True)]
+            for row, same in zip(own, pairs, strict=True)
+        ]
+        return self.better * (self.means - self.means[base]), _corrected(np.array(p), base)
 
     @cached_property
     def regret(self) -> tuple[Array, Array, Array, Array]:
-        """What not tuning anew costs in the metric, above 0 where it is worse: the difference of means with its 95 %
-        interval by Welch, (V, O) each, and corrected p-values, NaN at the base."""
+        """What a setting tuned at the base costs beside one tuned at the value, above 0 where it is worse: mean and
+        ends of its 95 % t interval over pairs of the same start, (V, O) each, and corrected p-values of the paired
+        t test; NaN at the base, where both are one, and where a run diverged."""
         assert self.moved is not None
-        own, moved = self.better * self.cells.test, self.better * self.moved.test
-        lost = stats.t_interval(own)[0] - stats.t_interval(moved)[0]
-        places = list(np.ndindex(lost.shape))
-        ends = np.array([stats.welch_interval(own[at], moved[at]) for at in places]).reshape(*lost.shape, 2)
-        p = np.array([stats.one_task(own[at], moved[at]) for at in places]).reshape(lost.shape)
-        return lost, ends[..., 0], ends[..., 1], _corrected(p, self.studied.about.base)
+        assert self.settled is not None
+        lost = lost_at(self.moved) | lost_at(self.settled)
+        pairs = np.where(lost[..., None], np.nan, self.better * (self.settled.test - self.moved.test))
+        p = np.array([[stats.paired(own) for own in row] for row in pairs])
+        return (*stats.t_interval(pairs), _corrected(np.where(lost, 1.0, p), self.studied.about.base))
 
     @cached_property
     def reach(self) -> tuple[Array, Array, Array]:
@@ -223,12 +238,16 @@ def turned(studied: Studied) -> Turned:
     """The numbers of a study."""
     about = studied.about
     falls = _falls(studied)
-    cells, *moved = _bounded([_cells(studied, points) for points in (about.points, about.transferred) if points], falls)
+    read = [_cells(studied, points) for points in (about.points, about.transferred, about.settled)]
+    cells, moved, settled = _bounded(read, studied, falls)
     sign = -1.0 if falls else 1.0
     means = sign * stats.t_interval(cells.test)[0]
     finite = means[np.isfinite(means)]
     target = float(sign * np.quantile(finite, 1 - REACHED[about.tuned])) if finite.size else float("nan")
-    return Turned(studied, falls, cells, moved[0] if moved else None, target, _times(studied, target, falls))
+    times = _times(studied, target, falls)
+    if not about.transferred:
+        return Turned(studied, falls, cells, None, None, target, times)
+    return Turned(studied, falls, cells, moved, settled, target, times)
 
 
 def _falls(studied: Studied) -> bool:
@@ -257,17 +276,36 @@ def _cells(studied: Studied, points: Sequence[Point]) -> Cells:
     return Cells(**found)
 
 
-def _bounded(read: Sequence[Cells], falls: bool) -> list[Cells]:
-    """The same with the metric of what diverged the worst that there is in any of them."""
+def lost_at(cells: Cells) -> NDArray[np.bool_]:
+    """Where final runs diverged: (V, O)."""
+    return np.nan_to_num(cells.diverged).max(-1, initial=0.0) > 0
 
-    def bound(what: str) -> list[Array]:
-        values = [getattr(cells, what) for cells in read]
-        finite = np.concatenate([own[np.isfinite(own)] for own in values])
-        worst = (finite.max() if falls else finite.min()) if finite.size else 0.0
+
+def _bounded(read: Sequence[Cells], studied: Studied, falls: bool) -> list[Cells]:
+    """The same with the metric of what diverged the worst that there is in any of them, or at any start: such a run has
+    learned nothing."""
+
+    def bound(split: str) -> list[Array]:
+        values = [getattr(cells, split) for cells in read]
+        ends = np.concatenate([own[np.isfinite(own)] for own in values] + [_starts(studied, split)])
+        worst = (ends.max() if falls else ends.min()) if ends.size else 0.0
         return [np.where(np.isinf(own), worst, own) for own in values]
 
-    test, valid, train = (bound(what) for what in ("test", "valid", "train"))
+    test, valid, train = (bound(split) for split in ("test", "valid", "train"))
     return [replace(cells, test=test[i], valid=valid[i], train=train[i]) for i, cells in enumerate(read)]
+
+
+def _starts(studied: Studied, split: str) -> Array:
+    """The finite metrics of all final runs before their first step."""
+    about = studied.about
+    found = [
+        record.final("valid", f"{split}/{about.metric}")[:, 0].astype(float)
+        for point in about.all_points
+        for name in about.optimizers
+        for record in studied.records(point, name)
+    ]
+    values = np.concatenate([*found, np.zeros(0)])
+    return values[np.isfinite(values)]
 
 
 def _read(record: Record, metric: str) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import axes, study, tasks
+from bench import axes, study, studying, tasks
 from bench.errors import UserError
 from bench.perturb import FIFTH, Erase, Subsample, Unbalance
 from bench.preprocess import Step, Table
@@ -30,7 +30,7 @@ def test_every_axis_turns_the_reference_task(axis: str) -> None:
     for setup in made:
         assert pickle.loads(pickle.dumps(setup.task)) == setup.task
         setup.task.build()
-    for name, grid in study.grids(study.plan(axis)).items():
+    for name, grid in studying.grids(study.plan(axis)).items():
         assert "/" not in name
         assert len(grid.fingerprints()) == len(grid.tasks) * len(grid.optimizers)
 

@@ -14,7 +14,7 @@ import pytest
 
 import bench
 import reports
-from bench import results, study
+from bench import results, study, studying
 from bench.files import write_atomically
 from bench.traces import encode, trace_file
 from bench.traces import load as traces_of
@@ -304,7 +304,7 @@ def test_a_run_of_nothing_says_why(tmp_path: Path, browser: Any) -> None:
 def test_the_page_of_a_study_draws_itself(axis: str, opened: Open, tmp_path: Path) -> None:
     few: dict[str, Any] = {"trials": 2, "seeds": 1, "replicates": 2}
     planned = study.plan(axis, "diabetes(steps=20)", ["sgd", "adam"], transfer=axis == "width", **few)
-    page = opened(studies.make(study.run(planned, tmp_path)))
+    page = opened(studies.make(studying.run(planned, tmp_path)))
     charts = page.locator("[data-chart]")
     assert charts.count() == (9 if axis == "width" else 7)
     assert page.locator("[data-chart].js-plotly-plot").count() == charts.count()

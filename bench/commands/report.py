@@ -1,4 +1,4 @@
-"""`optgrid report`: leaderboards, figures and page of a run, from its files alone."""
+"""`optgrid report`: leaderboards, figures and page of a run, or the page of a study, from its files alone."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `optgrid report`."""
-    parser.add_argument("runs", nargs="?", type=Path, default=Path("runs/core"), help="folder of a run")
+    parser.add_argument("runs", nargs="?", type=Path, default=Path("runs/core"), help="folder of a run or of a study")
     shorter = "report the run as it stood at this share of its budget, as 0.3, into report-30; settings stay the same"
     parser.add_argument("--budget", type=float, default=1.0, metavar="SHARE", help=shorter)
     only = "make these parts alone, of page, tables and figures"
@@ -29,8 +29,13 @@ def main(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     import reports
-    from bench import results
+    from bench import results, studied
+    from bench.commands import study
 
+    if (args.runs / studied.FILE).is_file():
+        if args.budget != 1 or args.only:
+            raise UserError(f"{args.runs} is a study, whose page is made whole; leave --budget and --only out")
+        return study.show(studied.load(args.runs), Console(highlight=False))
     parts = [part for given in args.only or [",".join(reports.PARTS)] for part in given.split(",")]
     for part in parts:
         if part not in reports.PARTS:

@@ -5,8 +5,15 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.commands.run import names
+from bench.files import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.studied import Studied
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs what is missing and makes the page; 1 if some units failed."""
     from rich.console import Console
 
-    from bench import axes, machine, probe, study
+    from bench import axes, machine, probe, study, studying
     from bench.commands import progress
 
     console = Console(highlight=False)
@@ -43,35 +50,42 @@ def main(args: argparse.Namespace) -> int:
         args.axis, args.task, args.optimizers, args.values and [study.literal(text) for text in args.values],
         args.transfer, trials=args.trials, seeds=args.seeds, replicates=args.replicates,
     )  # fmt: skip
-    out = args.out or study.usual_folder(args.axis, asked.task.name)
+    out = args.out or studying.usual_folder(args.axis, asked.task.name)
     workers = len(machine.slots(args.workers))
     say(f"{args.axis} of {asked.task.name}: {', '.join(made.text for made in asked.setups)}; {', '.join(asked.names)}")
     if machine.pinned():
-        seconds = study.predict(asked, out, workers, probe.speed(lambda line: print(line, file=sys.stderr))[0])
+        seconds = studying.predict(asked, out, workers, probe.speed(lambda line: print(line, file=sys.stderr))[0])
         about = (
             f"about {progress.duration(seconds)} on {workers} workers, page included" if seconds else "nothing to run"
         )
         say(f"expected: {about}")
+    if gone := studying.replaced(asked, out):
+        print(f"the page of {out} had also {gone}; it is made anew without, and the records are kept", file=sys.stderr)
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        done = study.run(asked, out, args.workers, progress.watcher(console))
+        done = studying.run(asked, out, args.workers, progress.watcher(console))
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     swept = time.monotonic() - begun
-    import reports.study as report
-
-    page = report.make(done)
-    for line in report.lines(done):
-        say(line)
+    code = show(done, console)
     took = time.monotonic() - begun
     say(
         f"took {progress.duration(took)}, the page {took - swept:.0f} s of it; "
         f"{cpu:.0f} s of processor time by the workers"
     )
+    return code
+
+
+def show(done: "Studied", console: "Console") -> int:
+    """Makes the page of a study and prints what it says and where it is; 1 if some units failed."""
+    import reports.study as report
+
+    page = report.make(done)
+    for line in (*report.lines(done), f"page: {page}"):
+        console.print(line, markup=False, soft_wrap=True)
     for name, reason in done.failed.items():
-        print(f"failed: {name}: {reason}", file=sys.stderr)
-    say(f"page: {page}")
+        print(f"failed: {shown(name)}: {shown(reason)}", file=sys.stderr)
     return int(bool(done.failed))

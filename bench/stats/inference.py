@@ -202,6 +202,22 @@ def sign_flip(differences: Array, groups: Sequence[Hashable], seed: int = 0) -> 
     return _drawn_p(signs @ blocks, threshold)
 
 
+def paired(differences: Array) -> float:
+    """Two-sided p-value of the paired t test that differences (R,) of runs from the same starts have mean zero; NaN are
+    pairs that are not there, and of fewer than two p is 1. Where all are one number, no less than flips can answer.
+
+    Raises:
+      ValueError: a difference is infinite.
+    """
+    from scipy.special import stdtr
+
+    there = _present(differences)
+    if len(there) < 2 or not there.any():
+        return 1.0
+    error = float(np.sqrt(_variance(there) / len(there)))
+    return float(2 * stdtr(len(there) - 1, -abs(_mean(there)) / error)) if error else smallest_flip(len(there))
+
+
 def smallest_flip(groups: int) -> float:
     """The least that `sign_flip` can answer for so many groups."""
     return max(2.0 ** (1 - groups), 0.0 if 2**groups <= EXACT_LIMIT else LEAST_P) if groups else 1.0

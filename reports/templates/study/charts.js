@@ -99,7 +99,7 @@ const CHARTS = {
   test_loss: () => logarithmic("test_loss", "test loss"),
   regret: () => simple("regret", `${plain(DATA.metric)} lost`, { shapes: shapes([zero()]) }),
   moved: () => {
-    const { metric, moved } = DATA.series;
+    const { settled, moved } = DATA.series;
     if (!moved) return null;
     const kept = shown().map((o) => {
       const { color, symbol, name } = looks(o);
@@ -109,7 +109,7 @@ const CHARTS = {
         hovertemplate: "%{text}<extra></extra>",
       };
     });
-    const own = shown().map((o) => withIntervals(o, metric, { line: { color: looks(o).color, width: 2 }, error_y: { visible: false } }));
+    const own = shown().map((o) => withIntervals(o, settled, { line: { color: looks(o).color, width: 2 }, error_y: { visible: false } }));
     return { traces: [...own, ...kept], layout: frame(axis(`test ${plain(DATA.metric)}`)) };
   },
   ranks: () => {
