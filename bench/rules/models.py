@@ -27,8 +27,8 @@ RELU = Rule(
             name="hidden",
             words=(
                 "Networks with three hidden layers of 32 units, or with one, on 8×8 digits, trained with momentum 0.9. "
-                "A first run of 28 replicates had readings too coarse for its steps; a second of 48 varied more, and is "
-                "the pilot of this one, which has other seeds."
+                "A first run of 28 replicates had readings too coarse for its steps; a second of 48 varied more, "
+                "and is the pilot of this one, which has other seeds."
             ),
             arms={
                 "ReLU": Arm(replace(DEEP, activation="relu"), MOMENTUM),
