@@ -263,7 +263,7 @@ def _row(found: Finding) -> dict[str, Any]:
         "sentence": sentence(found),
         "missed": _missed(found),
         "edges": _edges(found),
-        "differ": f"{listed([*found.claim.arms[:2]])} differ in {_varied(found.experiment, found.claim)}.",
+        "differ": f"The arms {listed([*found.claim.arms[:2]])} differ in {_varied(found.experiment, found.claim)}.",
     }
     kept = {
         name: value.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")

@@ -252,7 +252,7 @@ def test_arms_at_the_edge_of_their_space_are_told() -> None:
     assert found.edges == {"b": [("learning_rate", "upper")]}
     page = report.render(report.Told([found], {}, 1, ()))
     assert "At the edge of what was searched, so that it could be better: b (upper learning rate)." in page
-    assert "a and b differ in the optimizer." in page
+    assert "The arms a and b differ in the optimizer." in page
 
 
 def test_a_missing_replicate_is_left_out_as_a_pair() -> None:
