@@ -247,27 +247,31 @@ def _scaling(told: Turned) -> list[str]:
 
 
 def _transfer(told: Turned) -> list[str]:
-    """What not tuning anew costs."""
+    """What keeping a setting costs, and where it gains, beside one that was tuned at the value."""
     if told.moved is None:
         return []
     about = told.studied.about
     mean, low, high, p = told.regret
-    where = f"the settings tuned at {_text(told, about.base)}, the learning rate and all else that is searched,"
-    shown = [
-        f"{name} at {_text(told, v)} by {mean[v, o]:.2g} ({low[v, o]:.2g} to {high[v, o]:.2g})"
-        for o, name in enumerate(told.optimizers)
-        for v in range(len(told.points))
-        if p[v, o] <= stats.LEVEL and mean[v, o] > 0
-    ]
-    if lost := _diverged(told, told.moved):
-        shown.append(f"{'; '.join(lost)}, where runs diverge")
-    if not shown:
-        largest = float(np.nanmax(np.delete(mean, about.base, 0), initial=-np.inf))
-        most = f"; the largest mean loss is {largest:.2g}" if math.isfinite(largest) else ""
-        return [f"Run with {where} instead of their own, no optimizer is shown to lose test {about.metric} at any "
-                f"other value{most}."]  # fmt: skip
-    return [f"Run with {where} instead of their own, test {about.metric} is worse for {'; '.join(shown)}; elsewhere no "
-            "loss is shown."]  # fmt: skip
+    shown = {
+        way: [
+            f"{name} at {_text(told, v)} by {sign * mean[v, o]:.2g} ({min(ends):.2g} to {max(ends):.2g})"
+            for o, name in enumerate(told.optimizers)
+            for v in range(len(told.points))
+            if p[v, o] <= stats.LEVEL and sign * mean[v, o] > 0
+            for ends in [(sign * low[v, o], sign * high[v, o])]
+        ]
+        for way, sign in (("worse", 1), ("better", -1))
+    }
+    parts = [f"{way} for {listed(where)}" for way, where in shown.items() if where]
+    parts += [f"lost by divergence for {'; '.join(lost)}" for lost in [_diverged(told, told.moved)] if lost]
+    whole = f"the setting tuned at {_text(told, about.base)}, its learning rate and all else that was searched"
+    beside = f"Run with {whole}, beside the one tuned at the value, test {about.metric} is"
+    if parts:
+        luck = ", which the luck of its search can do" * bool(shown["better"])
+        return [f"{beside} {'; '.join(parts)}{luck}; elsewhere no difference is shown."]
+    largest = float(np.nanmax(np.delete(mean, about.base, 0), initial=-np.inf))
+    most = f"; the largest mean loss is {largest:.2g}" if math.isfinite(largest) else ""
+    return [f"{beside} not shown to differ at any value{most}."]
 
 
 def limits(told: Turned) -> list[str]:

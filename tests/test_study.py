@@ -185,7 +185,7 @@ def test_the_page_says_what_the_numbers_say(width: studied.Studied) -> None:
     assert float(first["test"]) == pytest.approx(told.cells.test[1, 1, 1], rel=1e-5)
     made = {path.name for path in (page.parent / "figures").iterdir()}
     assert made == {f"{name}.{end}" for name in ("study", "ranks", "transfer") for end in ("png", "svg", "pdf")}
-    assert any("Run with the settings tuned at 16" in words for words in study_words.answer(told))
+    assert any("Run with the setting tuned at 16" in words for words in study_words.answer(told))
     assert any("over 3 replicates" in words for words in study_words.limits(told))
 
 
@@ -281,6 +281,10 @@ def test_what_keeping_a_setting_costs_is_said_as_its_interval_has_it(width: stud
     assert np.isnan(p[2]).all()
     (words,) = study_words._transfer(kept)
     assert "test r2 is worse for sgd at 2 by 0.1" in words
+    assert "better for" not in words
+    (words,) = study_words._transfer(replace(kept, moved=kept.settled, settled=kept.moved))
+    assert "test r2 is better for sgd at 2 by 0.1" in words
+    assert "which the luck of its search can do" in words
 
 
 def test_values_of_one_start_are_pairs(width: studied.Studied) -> None:
@@ -319,8 +323,7 @@ def test_a_kept_setting_that_diverges_is_named(width: studied.Studied) -> None:
     words = " ".join(study_words.limits(told))
     assert "Some final runs with the settings tuned at 16 diverged and count as the worst there is: sgd at 4." in words
     assert np.isnan(told.regret[1][1, 0])
-    assert "test r2 is worse for" in " ".join(study_words._transfer(told))
-    assert "sgd at 4, where runs diverge" in " ".join(study_words._transfer(told))
+    assert "lost by divergence for sgd at 4" in " ".join(study_words._transfer(told))
 
 
 def test_choices_are_counted_where_something_is_chosen(width: studied.Studied) -> None:
