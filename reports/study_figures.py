@@ -109,8 +109,8 @@ def transfer(told: Turned) -> Picture:
 
 
 def _curves(ax: Axes, told: Turned, mean: Array, low: Array, high: Array, those: Cast, log: bool = False) -> None:
-    """A line for each optimizer with the interval of each of its points, side by side; a cross at the top for what is
-    infinite."""
+    """A line for each optimizer with the interval of each of its points, side by side; crosses at the top, one below
+    the other, for what is infinite."""
     apart = 0.035 * float(np.ptp(told.positions) or 1.0) / max(1, len(told.optimizers) - 1)
     finite = mean[np.isfinite(mean)]
     top = finite.max(initial=1.0)
@@ -124,7 +124,8 @@ def _curves(ax: Axes, told: Turned, mean: Array, low: Array, high: Array, those:
         missed = np.isinf(mean[:, o])
         if missed.any():
             color, edge = those.looks[name].color, ax.get_xaxis_transform()
-            ax.plot(x[missed], np.ones(missed.sum()), "x", transform=edge, ms=6, mew=1.6, clip_on=False, color=color)
+            y = np.full(missed.sum(), 0.97 - 0.045 * o)
+            ax.plot(x[missed], y, "x", transform=edge, ms=6, mew=1.6, clip_on=False, color=color)
     if log and finite.size:
         ax.set_yscale("log")
         seen = np.concatenate([finite, low[np.isfinite(low)], high[np.isfinite(high)]])
