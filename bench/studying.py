@@ -54,7 +54,7 @@ def _point(made: Setup, run: str) -> Point:
 
 def folder(study: Study, made: Setup, kind: str) -> str:
     """The folder of a value's results, in the study's: one for each protocol."""
-    return kind if study.axis.protocol is None else f"{kind}-{made.text}"
+    return kind if study.axis.protocol is None else f"{kind}-{_fit(made.text)}"
 
 
 def grids(study: Study, settings: Settings = ()) -> dict[str, Grid]:
@@ -154,7 +154,8 @@ def run(
     """
     _check_folder(study, out)
     studied.write(out, describe(study))
-    for name, asked in grids(study).items():
+    retuned = grids(study)
+    for name, asked in retuned.items():
         _complete(out / name, asked, workers, watcher, timeout)
     done = studied.load(out)
     if not study.transfer:
@@ -164,7 +165,8 @@ def run(
         raise UserError(f"study {study.axis.name}: {BASE_ONLY}, and nothing of these optimizers is; leave it out")
     studied.write(out, describe(study, settings))
     for name, asked in grids(study, settings).items():
-        _complete(out / name, asked, workers, watcher, timeout)
+        if name not in retuned:
+            _complete(out / name, asked, workers, watcher, timeout)
     return studied.load(out)
 
 
