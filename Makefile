@@ -44,7 +44,7 @@ bench: setup
 report: setup
 	@$(OPTGRID) report '$(RUNS)' $(ARGS)
 
-# Rules of thumb: experiments, and a page of verdicts; ten minutes on 2 cores, seconds when nothing has changed.
+# Rules of thumb: experiments, and a page of verdicts; eight minutes on 2 cores, seconds when nothing has changed.
 rules: setup
 	@$(OPTGRID) rules $(ARGS)
 
