@@ -178,7 +178,7 @@ def _setup(
             turned = tasks.get(sent)
         elif axis.task:
             turned = sent = replace(turned, name=named(task.name, axis.name, value))
-        _check(turned, task)
+        _check(turned, task, held.folds)
     except (Refusal, UserError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{where} does not go: {error}") from error
     if axis.optimizer:
@@ -205,8 +205,8 @@ def named(task: str, axis: str, value: Value) -> str:
     return f"{task[:-1]}, {text})" if task.endswith(")") else f"{task}({text})"
 
 
-def _check(task: Task, before: Task) -> None:
-    """Refuses a task that could not be built, before anything is begun.
+def _check(task: Task, before: Task, folds: int) -> None:
+    """Refuses a task that could not be built, or not on as many folds, before anything is begun.
 
     Raises:
       UserError: it could not.
@@ -214,8 +214,8 @@ def _check(task: Task, before: Task) -> None:
     task.build()
     if not (isinstance(task, Mlp) and isinstance(before, Mlp)) or task.missing():
         return
-    if task.preprocessing != before.preprocessing or task.widths != before.widths:
-        rows = len(task.table().train)
+    if task.preprocessing != before.preprocessing or task.widths != before.widths or folds:
+        rows = len((task.folded(0, folds) if folds else task).table().train)
         if (task.batch_size or 1) > rows:
             raise UserError(f"it leaves {rows} training rows, and a batch takes {task.batch_size}")
 

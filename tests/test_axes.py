@@ -81,6 +81,12 @@ def test_the_tasks_own_value_is_found() -> None:
     [
         ("width", "mnist_5k", [0, 8], "study width: 0 is not among its values, which are whole numbers of at least 1"),
         ("width", "mnist_5k", [2.5, 8], "2.5 is not among its values"),
+        (
+            "selection",
+            "digits(batch_size=900)",
+            ["valid", "kfold:2"],
+            "'kfold:2' does not go: it leaves 764 training rows, and a batch takes 900",
+        ),
         ("l2", "mnist_5k", [0.0, float("inf")], "study l2: inf is not finite; give numbers that are"),
         ("label-noise", "mnist_5k", [0, 0.0], "0 alone is no study; give two values or more"),
         ("depth", "autoencoder", None, "unequal widths .*equal ones would do"),
