@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.commands.run import names
+from bench.commands.arguments import names
 
 TIMEOUT_S = 600.0
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from bench.commands.run import add_grid, changes
+from bench.commands.arguments import add_grid, changes
 
 if TYPE_CHECKING:
     from bench.costs import Speed

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.run import names
+from bench.commands.arguments import names
 from bench.files import shown
 
 if TYPE_CHECKING:
