@@ -32,7 +32,7 @@ def width(tmp_path_factory: pytest.TempPathFactory) -> studied.Studied:
     """A study of a tiny network's width, with transfer."""
     out = tmp_path_factory.mktemp("study") / "width"
     planned = study.plan("width", TASK, ["sgd", "adam"], [2, 4, 16], transfer=True, **SMALL)
-    return studying.run(planned, out, workers=2)
+    return studying.run(planned, out, workers=1)
 
 
 def test_names_are_those_of_specs_and_fit_files() -> None:
