@@ -1,8 +1,8 @@
 """A whole run, or what is missing of it: the sweep, then the times, and the manifest that says what was done."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,21 @@ class Gather(Interface):
         ...
 
 
+@contextmanager
+def kept(workers: int | None = None) -> Iterator[Gather]:
+    """This machine's workers for several runs in turn: brought together by the first that has work, and kept."""
+    with ExitStack() as stack:
+        together: list[Team] = []
+
+        def gather(grid: Grid, most: int) -> AbstractContextManager[Team]:
+            del grid, most  # all that there may be: what one run has no work for, the next may
+            if not together:
+                together.append(stack.enter_context(pool(machine.slots(workers))))
+            return nullcontext(together[0])
+
+        yield gather
+
+
 @dataclass(frozen=True)
 class _Setting:
     """How a run is done, whatever is run."""
@@ -60,6 +75,7 @@ def run(
     widen: bool = False,
     timed: bool = True,
     diagnostics: bool = False,
+    gather: Gather | None = None,
     **protocol: Any,
 ) -> Results:
     """Runs a grid, or what is missing of it.
@@ -78,6 +94,8 @@ def run(
         more trials for all, as long as a best setting lies at the edge of its space; up to EXTENSIONS times.
       timed: whether to measure step times after the sweep.
       diagnostics: whether to record, after all that, why runs went as they did; see `bench.diagnosing`.
+      gather: brings the workers together, as `kept` does for several runs; those of this machine or of the cluster
+        that is named, for this run alone, if not given.
       protocol: fields of `bench.protocol.Protocol` to change.
 
     Returns:
@@ -95,7 +113,7 @@ def run(
     if widen and grid.protocol.trials < 2:
         raise UserError("--widen needs searches, and so --trials of at least 2: one trial is the paper's defaults")
     slots, watcher = machine.slots(workers, memory), watcher or Watcher()
-    gather = _gather(slots, scheduler, cluster, workers, memory, watcher)
+    gather = gather or _gather(slots, scheduler, cluster, workers, memory, watcher)
     how = _Setting(slots, gather, timeout, watcher, timed, diagnostics)
     done = _complete(folder, grid, how)
     return _widen(done, grid, how) if widen else done

@@ -14,7 +14,7 @@ import optimizers
 from bench import axes, experiment, forecast, grid, runner, studied
 from bench.costs import Speed
 from bench.errors import UserError
-from bench.experiment import Watcher
+from bench.experiment import Gather, Watcher
 from bench.grid import Grid
 from bench.studied import Description, Point, Studied
 from bench.study import BASE_ONLY, Setup, Study, is_number
@@ -154,20 +154,21 @@ def run(
     """
     _check_folder(study, out)
     studied.write(out, describe(study))
-    retuned = grids(study)
-    for name, asked in retuned.items():
-        _complete(out / name, asked, workers, watcher, timeout)
-    done = studied.load(out)
-    if not study.transfer:
-        return done
-    settings = tuned(done)
-    if not any(settings):
-        raise UserError(f"study {study.axis.name}: {BASE_ONLY}, and nothing of these optimizers is; leave it out")
-    studied.write(out, describe(study, settings))
-    for name, asked in grids(study, settings).items():
-        if name not in retuned:
-            _complete(out / name, asked, workers, watcher, timeout)
-    return studied.load(out)
+    with experiment.kept(workers) as gather:
+        retuned = grids(study)
+        for name, asked in retuned.items():
+            _complete(out / name, asked, gather, workers, watcher, timeout)
+        done = studied.load(out)
+        if not study.transfer:
+            return done
+        settings = tuned(done)
+        if not any(settings):
+            raise UserError(f"study {study.axis.name}: {BASE_ONLY}, and nothing of these optimizers is; leave it out")
+        studied.write(out, describe(study, settings))
+        for name, asked in grids(study, settings).items():
+            if name not in retuned:
+                _complete(out / name, asked, gather, workers, watcher, timeout)
+        return studied.load(out)
 
 
 def replaced(study: Study, out: Path) -> str:
@@ -209,10 +210,12 @@ def _check_folder(study: Study, out: Path) -> None:
         raise UserError(f"{out} holds another study: {holds}, and this one is {asked}; choose another with --out")
 
 
-def _complete(out: Path, asked: Grid, workers: int | None, watcher: Watcher | None, timeout: float) -> None:
+def _complete(
+    out: Path, asked: Grid, gather: Gather, workers: int | None, watcher: Watcher | None, timeout: float
+) -> None:
     experiment.run(
         SUITE, list(asked.specs.values()), list(asked.optimizers.values()), out=out, workers=workers, watcher=watcher,
-        timeout=timeout, timed=False, **asdict(asked.protocol),
+        timeout=timeout, timed=False, gather=gather, **asdict(asked.protocol),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.experiment import Watcher, run
+from bench.experiment import Watcher, kept, run
 from bench.results import Results
 from bench.rules.judging import Records
 from bench.rules.nouns import Arm, Experiment, Rule
@@ -80,12 +80,13 @@ def perform(rules: Sequence[Rule], out: Path, workers: int | None = None, watche
       UserError: a folder cannot be written, or holds results of another protocol.
     """
     done: dict[str, Results] = {}
-    for batch in batches(rules):
-        how: dict[str, Any] = dict(batch.protocol)
-        done[batch.folder] = run(
-            "core", tasks=batch.tasks, optimizers=list(batch.optimizers), out=out / batch.folder, workers=workers,
-            watcher=watcher, timed=False, **how,
-        )  # fmt: skip
+    with kept(workers) as gather:
+        for batch in batches(rules):
+            how: dict[str, Any] = dict(batch.protocol)
+            done[batch.folder] = run(
+                "core", tasks=batch.tasks, optimizers=list(batch.optimizers), out=out / batch.folder, workers=workers,
+                watcher=watcher, timed=False, gather=gather, **how,
+            )  # fmt: skip
     records = {
         (rule.name, experiment.name): dict(_records(rule, experiment, done))
         for rule in rules
