@@ -181,6 +181,22 @@ def test_two_samples_whatever_the_data(seed: int, a: int, b: int, unit: float, s
 # Sign flips
 
 
+@given(seeds, st.integers(2, 12))
+def test_the_paired_test_is_scipys(seed: int, pairs: int) -> None:
+    one, other = np.random.default_rng(seed).normal([[0.3], [0.0]], size=(2, pairs))
+    p = stats.paired(one - other)
+    assert p == pytest.approx(scipy.stats.ttest_rel(one, other).pvalue)
+    assert stats.paired(other - one) == pytest.approx(p)
+    assert stats.paired(np.append(one - other, NAN)) == p
+
+
+def test_pairs_that_all_differ_alike_say_no_more_than_flips_can() -> None:
+    assert stats.paired(array(0.5, 0.5, 0.5)) == 2 / 2**3
+    assert stats.paired(array(0.0, 0.0, 0.0)) == stats.paired(array(0.5)) == stats.paired(array(NAN, 0.5)) == 1.0
+    with pytest.raises(ValueError, match="infinite"):
+        stats.paired(array(INF, 0.5))
+
+
 def test_sign_flip_by_hand() -> None:
     # All of one sign: of eight flips the observed and its mirror are the most extreme.
     assert stats.sign_flip(array(1.0, 2.0, 3.0), "abc") == pytest.approx(2 / 8)

@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import axes, studied, study, studying
+from bench import axes, experiment, studied, study, studying
 from bench.costs import SAME
 from bench.errors import UserError
 from bench.layout import unfit_name
+from bench.machine import Slot
+from bench.pool import Pool, pool
 from bench.records import unit_file
 from reports import study as report
 from reports import study_figures, study_words
@@ -151,6 +155,22 @@ def test_what_is_transferred_is_the_bases_median_setting(width: studied.Studied)
                 assert len(more) == 2
                 assert unit.meta["defaults"]["learning_rate"] == pytest.approx(own[name]["learning_rate"], rel=1e-5)
                 assert unit.arrays["search/diverged"].size == 1
+
+
+def test_folders_of_a_study_share_their_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered: list[int] = []
+
+    def counted(slots: Sequence[Slot]) -> AbstractContextManager[Pool]:
+        gathered.append(len(slots))
+        return pool(slots)
+
+    monkeypatch.setattr(experiment, "pool", counted)
+    small: dict[str, Any] = {"trials": 1, "seeds": 1, "replicates": 1}
+    planned = study.plan("schedule", TASK, ["sgd"], ["constant", "cosine"], **small)
+    assert not studying.run(planned, tmp_path, workers=1).failed
+    assert gathered == [1]
+    studying.run(planned, tmp_path, workers=1)
+    assert gathered == [1]  # nothing to do, and nobody is called
 
 
 def test_a_second_call_computes_nothing(width: studied.Studied) -> None:
